@@ -1,0 +1,45 @@
+# Everything is installed into .venv from the locked, hashed requirements.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export PYTHONDONTWRITEBYTECODE ?=
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(READY)  ## Show the main job in a sandbox: push, webhook, diff, apply, drift, healing
+	@$(BIN)/towline demo
+
+test: $(READY)  ## Run all tests that this machine can run; say what was skipped and why
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: $(READY)  ## Lint, formatting, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+run: $(READY)  ## Run the Procfile's processes with the settings of the environment
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+
+bench: $(READY)  ## Print resident memory of the web process and of a worker after 1,000 objects
+	$(BIN)/python benchmarks/memory.py
+
+lock: $(READY)  ## Resolve the dependencies anew and write requirements/ (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    pyproject.toml --constraints requirements/dev.txt --output-file requirements/production.txt
+
+clean:  ## Remove what was installed and cached here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+.PHONY: help demo test check run bench lock clean
