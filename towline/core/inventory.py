@@ -1,0 +1,223 @@
+"""ApplySet membership (KEP-3659): what is ours on a cluster, and what may be deleted.
+
+The parent is a ConfigMap; members carry its id as a label. The parent is claimed (old and new)
+before the first write and settled (new) after pruning, so that a crash at any point leaves no
+member that the next run would not find.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from towline import __version__
+from towline.core import fieldset
+from towline.core.errors import PermanentError
+from towline.core.objects import (
+    GroupKind,
+    Object,
+    ObjectKey,
+    annotations_of,
+    key_of,
+    labels_of,
+)
+
+MANAGER = "towline"
+
+ID_LABEL = "applyset.kubernetes.io/id"
+PART_OF = "applyset.kubernetes.io/part-of"
+TOOLING = "applyset.kubernetes.io/tooling"
+GROUP_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+
+MEMBER_ID = "towline.dev/id"
+_APPLICATION = "towline.dev/application"
+_SUSPENDED = "towline.dev/suspended"
+_APPROVED = "towline.dev/approved"
+_REVISION = "towline.dev/revision"
+_APPLIED = "towline.dev/applied"
+_RUN = "towline.dev/run"
+
+# These take other objects with them when they go.
+_TAKES_OTHERS = {
+    ("", "Namespace"),
+    ("", "PersistentVolumeClaim"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+}
+
+
+def parent_key(application: str, namespace: str) -> ObjectKey:
+    return ObjectKey("", "ConfigMap", namespace, f"towline-{application}")
+
+
+def applyset_id(parent: ObjectKey) -> str:
+    """The id that kubectl computes for a parent (the formula of KEP-3659)."""
+    text = ".".join((parent.name, parent.namespace, parent.kind, parent.group))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+    return f"applyset-{digest.decode()}-v1"
+
+
+def member_id(application: str, key: ObjectKey) -> str:
+    """What the annotation on a member says: the application, and the object's own name.
+
+    A label that was copied to another object, by an operator or a restore, comes without an
+    annotation that names that object.
+    """
+    return f"{application}:{key.group}/{key.kind}:{key.namespace}/{key.name}"
+
+
+def owner_named_by(live: Object) -> str | None:
+    """The application that a live object's annotation names, if it names this very object."""
+    text = annotations_of(live).get(MEMBER_ID, "")
+    application = text.partition(":")[0]
+    return application if application and text == member_id(application, key_of(live)) else None
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The parent of an application's set, as it stands on the cluster.
+
+    `complete` is false where the contained kinds cannot be believed (the parent is missing, or
+    somebody else wrote that annotation): members must then be looked for among all kinds.
+    """
+
+    application: str
+    namespace: str
+    resource_version: str | None = None
+    complete: bool = False
+    group_kinds: frozenset[GroupKind] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+    suspended: str | None = None
+    approved: str | None = None
+    revision: str | None = None
+    applied: str | None = None
+    run: str | None = None
+
+    @property
+    def key(self) -> ObjectKey:
+        return parent_key(self.application, self.namespace)
+
+    @property
+    def id(self) -> str:
+        return applyset_id(self.key)
+
+    def claimed(self, keys: Iterable[ObjectKey], *, run: str) -> Parent:
+        """The parent as it must stand before the first write: old and new together, and who writes.
+
+        Naming the run changes the parent in any case, so that of two runs that read the same
+        resourceVersion only one gets through.
+        """
+        covered = _covering(keys)
+        return replace(
+            self,
+            group_kinds=self.group_kinds | covered[0],
+            namespaces=self.namespaces | covered[1],
+            run=run,
+        )
+
+    def settled(self, keys: Iterable[ObjectKey], *, revision: str, applied: str) -> Parent:
+        """The parent after a run that did everything it planned: just what is left."""
+        group_kinds, namespaces = _covering(keys)
+        return replace(
+            self,
+            group_kinds=group_kinds,
+            namespaces=namespaces,
+            revision=revision,
+            applied=applied,
+            approved=None,
+        )
+
+    def body(self) -> Object:
+        """The object to apply; its resourceVersion makes it a compare-and-set."""
+        annotations = {
+            TOOLING: f"{MANAGER}/v{__version__}",
+            GROUP_KINDS: ",".join(sorted(map(str, self.group_kinds))),
+            NAMESPACES: ",".join(sorted(self.namespaces - {self.namespace})),
+            _APPLICATION: self.application,
+        }
+        optional = {
+            _SUSPENDED: self.suspended,
+            _APPROVED: self.approved,
+            _REVISION: self.revision,
+            _APPLIED: self.applied,
+            _RUN: self.run,
+        }
+        annotations |= {name: text for name, text in optional.items() if text is not None}
+        metadata: Object = {
+            "name": self.key.name,
+            "namespace": self.namespace,
+            "labels": {ID_LABEL: self.id},
+            "annotations": annotations,
+        }
+        if self.resource_version is not None:
+            metadata["resourceVersion"] = self.resource_version
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+
+def _covering(keys: Iterable[ObjectKey]) -> tuple[frozenset[GroupKind], frozenset[str]]:
+    keys = list(keys)
+    return (
+        frozenset(key.group_kind for key in keys),
+        frozenset(key.namespace for key in keys if key.namespace),
+    )
+
+
+def read_parent(live: Object | None, application: str, namespace: str) -> Parent:
+    """Read the parent; raises PermanentError if it belongs to another tool."""
+    empty = Parent(application, namespace)
+    if live is None:
+        return empty
+    annotations = annotations_of(live)
+    tool = annotations.get(TOOLING, "").rpartition("/")[0]
+    if tool not in ("", MANAGER) or (not tool and annotations.get(_APPLICATION) != application):
+        raise PermanentError(
+            f"{empty.key} is not Towline's: its tooling is {tool or 'not named'}. "
+            "Rename the application, or remove that ConfigMap if nothing uses it"
+        )
+    ours = fieldset.owns(live, MANAGER, ("metadata", "annotations", GROUP_KINDS))
+    kinds = annotations.get(GROUP_KINDS)
+    return replace(
+        empty,
+        resource_version=live["metadata"].get("resourceVersion"),
+        complete=ours and kinds is not None and labels_of(live).get(ID_LABEL) == empty.id,
+        group_kinds=frozenset(GroupKind.parse(kind) for kind in (kinds or "").split(",") if kind),
+        namespaces=frozenset(filter(None, annotations.get(NAMESPACES, "").split(","))),
+        suspended=annotations.get(_SUSPENDED),
+        approved=annotations.get(_APPROVED),
+        revision=annotations.get(_REVISION),
+        applied=annotations.get(_APPLIED),
+        run=annotations.get(_RUN),
+    )
+
+
+def why_not_ours(live: Object, parent: Parent) -> str | None:
+    """What stands against deleting a live object that carries our label; None if it is ours."""
+    if labels_of(live).get(PART_OF) != parent.id:
+        return "it does not carry the label of this application"
+    if owner_named_by(live) != parent.application:
+        return "its annotation does not name it: the label was copied"
+    if fieldset.apply_entry(live, MANAGER) is None:
+        return "Towline never applied it"
+    owners = live["metadata"].get("ownerReferences") or []
+    if any(owner.get("controller") for owner in owners):
+        return "a controller owns it"
+    return None
+
+
+def why_kept(live: Object) -> str | None:
+    """What the object itself says against being pruned; only words from Git count as consent."""
+    annotations = annotations_of(live)
+    if annotations.get("towline.dev/reconcile") == "disabled":
+        return "towline.dev/reconcile is disabled"
+    prune = annotations.get("towline.dev/prune")
+    if prune == "disabled":
+        return "towline.dev/prune is disabled"
+    key = key_of(live)
+    if (key.group, key.kind) not in _TAKES_OTHERS:
+        return None
+    path = ("metadata", "annotations", "towline.dev/prune")
+    if prune == "enabled" and fieldset.owns(live, MANAGER, path):
+        return None
+    return f"a {key.kind} takes others with it: set towline.dev/prune: enabled in Git first"

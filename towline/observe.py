@@ -1,0 +1,338 @@
+"""Reads: the repository, the renderer and the cluster, into one Snapshot.
+
+It never writes; a dry-run apply is how the server is asked what it would do.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from towline.core import inventory, ownership
+from towline.core.application import Application
+from towline.core.desired import Desired, locate, mark
+from towline.core.errors import PermanentError, SourceGoneError, TowlineError
+from towline.core.inventory import MANAGER, PART_OF, Parent
+from towline.core.kustomization import KUSTOMIZATION_FILES
+from towline.core.manifest import RECONCILE
+from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
+from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
+from towline.core.resources import Resource, Resources
+from towline.ports import Cluster, RefusedError, Services
+
+PARALLEL = 8
+"""Requests to one cluster at a time: below what API priority and fairness gives one client."""
+
+_LOOK_UP_BY_NAME = 20
+"""Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""
+
+
+@dataclass
+class Phases:
+    """Seconds spent, by the name of the phase."""
+
+    monotonic: Callable[[], float]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        started = self.monotonic()
+        try:
+            yield
+        finally:
+            elapsed = self.monotonic() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + elapsed
+
+
+def observe(
+    application: Application, services: Services, phases: Phases, *, requested: bool = False
+) -> Snapshot:
+    """See what is desired and what is there."""
+    with phases("fetch"):
+        tree = services.repositories.tree(application.source)
+    with phases("render"):
+        digest = services.renderer.digest(application, tree)
+        manifests = services.renderer.render(application, tree)
+    revision = Revision(application.source.describes, tree.commit, digest)
+    with phases("observe"):
+        cluster = services.cluster(application.destination.cluster)
+        parent = services.inventory(application.destination.cluster).read(application.name)
+        resources = _resources(cluster, (m.key.group_kind for m in manifests), parent)
+        known = resources.with_definitions(manifests)
+        located = locate(manifests, known, namespace=application.destination.namespace)
+        desired = tuple(
+            mark(item, application=application.name, set_id=parent.id) for item in located
+        )
+        return _Observation(application, services, cluster, parent, resources).snapshot(
+            desired, revision, requested=requested
+        )
+
+
+def _resources(cluster: Cluster, kinds: Iterable[GroupKind], parent: Parent) -> Resources:
+    """Discovery, asked again once if it does not know a kind that is wanted or was applied."""
+    resources = cluster.resources()
+    wanted = {*kinds, *parent.group_kinds}
+    if resources.failed or not wanted <= resources.by_kind.keys():
+        resources = cluster.resources(fresh=True)
+    return resources
+
+
+@dataclass
+class _Observation:
+    """One look at one cluster for one application."""
+
+    application: Application
+    services: Services
+    cluster: Cluster
+    parent: Parent
+    resources: Resources
+
+    def snapshot(
+        self, desired: tuple[Desired, ...], revision: Revision, *, requested: bool
+    ) -> Snapshot:
+        served = {item.key: item for item in desired if self._is_served(item)}
+        listed = self._list_members(served.values())
+        members = {key: body for (_, key), body in listed.items()}
+        addresses = {key: resource for (resource, key) in listed}
+        live = {
+            key: listed[(item.resource, key)]
+            for key, item in served.items()
+            if item.resource is not None and (item.resource, key) in listed
+        }
+        live |= self._look_up([item for key, item in served.items() if key not in live])
+        addresses |= {key: item.resource for key, item in served.items() if item.resource}
+        compared = {
+            key: item
+            for key, item in served.items()
+            if key in live and not item.manifest.steers(RECONCILE, "disabled")
+        }
+        proven = frozenset(
+            key
+            for key, item in compared.items()
+            if ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
+        )
+        return Snapshot(
+            application=self.application,
+            revision=revision,
+            parent=self.parent,
+            desired=desired,
+            live=live,
+            members=members,
+            resources=addresses,
+            proven=proven,
+            predicted=self._predict([i for key, i in compared.items() if key not in proven]),
+            elsewhere=self._ask_others(members, live, {item.key for item in desired}),
+            unlisted=self._unlisted(),
+            failed_groups=self.resources.failed,
+            requested=requested,
+        )
+
+    def _is_served(self, item: Desired) -> bool:
+        """Definitions of this very revision may not be there yet: their objects cannot be live."""
+        resource = item.resource
+        return resource is not None and bool(
+            self.resources.find(resource.api_version, resource.kind)
+        )
+
+    # The objects that are there --------------------------------------------------------------
+
+    def _list_members(
+        self, wanted: Iterable[Desired]
+    ) -> Mapping[tuple[Resource, ObjectKey], Object]:
+        """One LIST by our label for each kind in each version that is wanted or was applied."""
+        kinds = {item.resource for item in wanted if item.resource is not None}
+        named = {resource.group_kind for resource in kinds}
+        for group_kind in self.parent.group_kinds - named:
+            resource = self.resources.preferred(group_kind)
+            if resource is not None:
+                kinds.add(resource)
+        if not self.parent.complete:
+            kinds |= {r for r in self.resources.listable() if r.group_kind not in named}
+        found: dict[tuple[Resource, ObjectKey], Object] = {}
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            ordered = sorted(kinds, key=lambda r: (r.group, r.kind, r.version))
+            for resource, bodies in zip(ordered, pool.map(self._list_kind, ordered), strict=True):
+                found |= {(resource, key_of(body)): body for body in bodies}
+        return found
+
+    def _list_kind(self, resource: Resource) -> Iterable[Object]:
+        selector = f"{PART_OF}={self.parent.id}"
+        try:
+            return self.cluster.list(resource, selector=selector)
+        except RefusedError as refusal:
+            if refusal.status != 403 or not resource.namespaced:
+                return self._unless_only_searching(resource, refusal)
+        try:
+            return [
+                body
+                for namespace in self._namespaces()
+                for body in self.cluster.list(resource, namespace=namespace, selector=selector)
+            ]
+        except RefusedError as refusal:
+            return self._unless_only_searching(resource, refusal)
+
+    def _unless_only_searching(self, resource: Resource, refusal: RefusedError) -> list[Object]:
+        """A kind that the set is not known to contain may be out of reach; others may not."""
+        if refusal.status in (403, 404, 405) and resource.group_kind not in self._needed():
+            return []
+        raise refusal
+
+    def _needed(self) -> frozenset[GroupKind]:
+        return self.parent.group_kinds if self.parent.complete else frozenset()
+
+    def _namespaces(self) -> list[str]:
+        """Where to look with rights that are limited to namespaces."""
+        own = self.application.destination.namespace
+        return sorted({*self.parent.namespaces, *([own] if own else [])})
+
+    def _look_up(self, items: list[Desired]) -> dict[ObjectKey, Object]:
+        """Objects that are wanted and do not carry our label may exist all the same."""
+        groups: dict[tuple[Resource, str], list[Desired]] = defaultdict(list)
+        for item in items:
+            if item.resource is not None:
+                groups[(item.resource, item.key.namespace)].append(item)
+        asked: list[Desired] = []
+        for (resource, namespace), group in groups.items():
+            if len(group) > _LOOK_UP_BY_NAME:
+                names = self.cluster.names(resource, namespace=namespace or None)
+                group = [i for i in group if f"{i.key.namespace}/{i.key.name}" in names]  # noqa: PLW2901
+            asked += group
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            bodies = pool.map(self._get, asked)
+            return {
+                item.key: body for item, body in zip(asked, bodies, strict=True) if body is not None
+            }
+
+    def _get(self, item: Desired) -> Object | None:
+        resource = item.resource
+        if resource is None:
+            return None
+        return self.cluster.get(resource, item.key.namespace, item.key.name)
+
+    def _predict(self, items: list[Desired]) -> dict[ObjectKey, Object | Refusal]:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            answers = pool.map(self._dry_run, items)
+            return {item.key: answer for item, answer in zip(items, answers, strict=True)}
+
+    def _dry_run(self, item: Desired) -> Object | Refusal:
+        if item.resource is None:
+            raise ValueError(f"{item.key} has no resource")
+        try:
+            return self.cluster.apply(item.resource, item.manifest.body, dry_run=True)
+        except RefusedError as refused:
+            return refused.refusal
+
+    def _unlisted(self) -> frozenset[GroupKind]:
+        return frozenset(k for k in self.parent.group_kinds if k.group in self.resources.failed)
+
+    # The other applications ------------------------------------------------------------------
+
+    def _ask_others(
+        self,
+        members: Mapping[ObjectKey, Object],
+        live: Mapping[ObjectKey, Object],
+        wanted: set[ObjectKey],
+    ) -> dict[ObjectKey, tuple[Elsewhere, ...]]:
+        """Does another application of this cluster name what we would prune or take over?
+
+        Costs nothing where there is neither. Only then are the others rendered.
+        """
+        prunable = [
+            key
+            for key, body in members.items()
+            if key not in wanted and not inventory.why_not_ours(body, self.parent)
+        ]
+        foreign = {
+            key: owner
+            for key, body in live.items()
+            if labels_of(body).get(PART_OF) not in (None, self.parent.id)
+            and (owner := inventory.owner_named_by(body)) is not None
+        }
+        if not prunable and not foreign:
+            return {}
+        others = _Others(self.application, self.services, self.resources)
+        answers = {key: others.claims_on(key) for key in prunable}
+        answers |= {
+            key: (others.claim_of(owner, key, self._set_label(live[key])),)
+            for key, owner in foreign.items()
+        }
+        return answers
+
+    def _set_label(self, body: Object) -> str:
+        return labels_of(body)[PART_OF]
+
+
+@dataclass
+class _Others:
+    """What the other applications of the cluster want, rendered at most once each."""
+
+    application: Application
+    services: Services
+    resources: Resources
+    _wanted: dict[str, frozenset[ObjectKey] | TowlineError] = field(default_factory=dict)
+
+    def claims_on(self, key: ObjectKey) -> tuple[Elsewhere, ...]:
+        """Everyone who names the object, or may."""
+        claims = (self._claim(other, key) for other in self._neighbours())
+        return tuple(claim for claim in claims if claim.wanted is not False)
+
+    def claim_of(self, owner: str, key: ObjectKey, label: str) -> Elsewhere:
+        """What the owner that an object names says of it."""
+        other = self.services.documents().applications.get(owner)
+        inventory_ = self.services.inventory(self.application.destination.cluster)
+        if inventory_.read(owner).id != label:
+            reason = "the owner is kept by another installation of Towline"
+            return Elsewhere(owner, wanted=None, reason=reason)
+        if other is None or other.destination.cluster != self.application.destination.cluster:
+            return Elsewhere(owner, wanted=False)
+        wanted = self._keys(other)
+        if isinstance(wanted, SourceGoneError):
+            return Elsewhere(owner, wanted=None, reason=wanted.message)
+        return self._claim(other, key)
+
+    def _neighbours(self) -> Iterable[Application]:
+        cluster = self.application.destination.cluster
+        for other in self.services.documents().applications.values():
+            if other.destination.cluster == cluster and other.name != self.application.name:
+                yield other
+
+    def _claim(self, other: Application, key: ObjectKey) -> Elsewhere:
+        wanted = self._keys(other)
+        if isinstance(wanted, SourceGoneError):
+            return Elsewhere(other.name, wanted=False)
+        if isinstance(wanted, TowlineError):
+            possible = not isinstance(wanted, PermanentError) or self._mentions(other, key.name)
+            return Elsewhere(other.name, wanted=None if possible else False, reason=str(wanted))
+        return Elsewhere(other.name, wanted=key in wanted)
+
+    def _keys(self, other: Application) -> frozenset[ObjectKey] | TowlineError:
+        if other.name not in self._wanted:
+            try:
+                self._wanted[other.name] = self._render(other)
+            except TowlineError as error:
+                self._wanted[other.name] = error
+        return self._wanted[other.name]
+
+    def _mentions(self, other: Application, name: str) -> bool:
+        """Whether a source that does not render could name an object, to judge by its text.
+
+        Without this, one application with a bad manifest would hold up the pruning of all others.
+        Kustomize composes names, so that there the text says nothing.
+        """
+        try:
+            tree = self.services.repositories.tree(other.source)
+            contents = tree.read(tree.files(other.source.path))
+        except TowlineError:
+            return True
+        kustomized = any(path.rpartition("/")[2] in KUSTOMIZATION_FILES for path in contents)
+        return kustomized or any(name.encode() in data for data in contents.values())
+
+    def _render(self, other: Application) -> frozenset[ObjectKey]:
+        tree = self.services.repositories.tree(other.source)
+        manifests = self.services.renderer.render(other, tree)
+        resources = self.resources.with_definitions(manifests)
+        located = locate(manifests, resources, namespace=other.destination.namespace)
+        return frozenset(item.key for item in located)

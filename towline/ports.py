@@ -1,0 +1,198 @@
+"""What the engine asks of the world. Adapters keep these promises; tests hold them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from towline.core.application import Application, Documents, Source
+from towline.core.errors import TowlineError
+from towline.core.inventory import Parent
+from towline.core.manifest import Manifest
+from towline.core.objects import Object
+from towline.core.outcome import Trigger
+from towline.core.plan import Refusal
+from towline.core.resources import Resource, Resources
+
+# Git -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A blob of a tree; `path` is relative to the repository's root."""
+
+    path: str
+    oid: str
+    size: int
+    mode: str
+
+    @property
+    def is_link(self) -> bool:
+        return self.mode == "120000"
+
+    @property
+    def is_submodule(self) -> bool:
+        return self.mode == "160000"
+
+
+class Tree(Protocol):
+    """The tree of one commit, read without a work tree."""
+
+    @property
+    def commit(self) -> str: ...
+
+    def oid(self, path: str) -> str | None:
+        """The id of a folder's tree or a file's blob; None if it is not there."""
+
+    def is_folder(self, path: str) -> bool: ...
+
+    def files(self, path: str) -> Sequence[File]:
+        """All files below a folder; raises SourceGoneError if it is not there."""
+
+    def read(self, files: Iterable[File]) -> Mapping[str, bytes]:
+        """Contents by path; raises SourceRefusedError beyond the limit of bytes."""
+
+
+class Repositories(Protocol):
+    def refresh(self, url: str) -> None:
+        """Fetch what is followed of a repository; raises SourceError or SourceRefusedError."""
+
+    def tree(self, source: Source) -> Tree:
+        """The head of what a source follows, at least as new as any refresh that has ended.
+
+        Raises SourceGoneError if the ref is not there.
+        """
+
+    def knows(self, url: str, commit: str) -> bool:
+        """Whether the commit has been fetched."""
+
+
+class Renderer(Protocol):
+    def digest(self, application: Application, tree: Tree) -> str:
+        """Names everything that the render depends on; equal digests give equal manifests."""
+
+    def render(self, application: Application, tree: Tree) -> Sequence[Manifest]:
+        """Raises ManifestError or RenderError, with the place."""
+
+
+# Clusters ------------------------------------------------------------------------------------
+
+
+class RefusedError(TowlineError):
+    """The server refused one object. This is that object's failure, not the run's."""
+
+    def __init__(self, message: str, *, status: int, reason: str = "", immutable: bool = False):
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.immutable = immutable
+
+    @property
+    def refusal(self) -> Refusal:
+        return Refusal(self.message, self.immutable)
+
+
+class Cluster(Protocol):
+    """An API server. Every method raises ClusterError if it does not answer in time.
+
+    Objects are parsed JSON. A list is complete or an error, never cut short.
+    """
+
+    def resources(self, *, fresh: bool = False) -> Resources: ...
+
+    def list(
+        self, resource: Resource, *, namespace: str | None = None, selector: str = ""
+    ) -> Sequence[Object]:
+        """Raises RefusedError, for instance where the rights are missing."""
+
+    def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:
+        """`namespace/name` of all objects of a kind, read as metadata only."""
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None: ...
+
+    def apply(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:
+        """Server-side apply by our field manager, by force; raises RefusedError."""
+
+    def delete(self, resource: Resource, live: Object) -> bool:
+        """Delete exactly this live object (UID and resourceVersion); raises RefusedError.
+
+        True if it is gone, also if it was before; false if it lingers (finalizers).
+        """
+
+
+class Inventory(Protocol):
+    def read(self, application: str) -> Parent:
+        """Raises PermanentError if the parent is another tool's."""
+
+    def write(self, parent: Parent) -> Parent:
+        """Compare and set by resourceVersion; raises LeaseLostError if another run was first."""
+
+
+# Redis ---------------------------------------------------------------------------------------
+
+
+class Scope(StrEnum):
+    REPOSITORY = "repository"
+    APPLICATION = "application"
+
+
+class Lease(Protocol):
+    """The right to work on one name, and what was wanted when it was taken."""
+
+    trigger: Trigger
+
+    def held(self) -> bool:
+        """Whether it surely is ours still; answers from the clock, without a request."""
+
+    def release(self, *, served: bool) -> bool:
+        """Give it back; true if more was wanted meanwhile, and a task must be queued."""
+
+
+class Marks(Protocol):
+    """Wanted and served: counters that any number of messages can only raise, never confuse."""
+
+    def want(self, scope: Scope, name: str, trigger: Trigger) -> bool:
+        """Raise the mark; true if no task is queued for it, so that the caller must queue one."""
+
+    def take(self, scope: Scope, name: str) -> Lease | None:
+        """None if nothing is wanted, or another worker is at it (it will see the mark)."""
+
+    def unserved(self, scope: Scope) -> Sequence[str]:
+        """Names whose mark stands and for which no task is queued; they count as queued now."""
+
+
+class Ledger(Protocol):
+    """What happened, for people to read. Nothing here is authority."""
+
+    def record_run(self, run: Mapping[str, Any]) -> None: ...
+    def run(self, run_id: str) -> Mapping[str, Any] | None: ...
+    def runs(self, application: str, *, limit: int = 20) -> Sequence[Mapping[str, Any]]: ...
+    def status(self, application: str) -> Mapping[str, Any] | None: ...
+    def record_plan(self, application: str, plan: Mapping[str, Any]) -> None: ...
+    def plan(self, application: str) -> Mapping[str, Any] | None: ...
+    def record_source(self, repository: str, *, error: str) -> None: ...
+    def source_error(self, repository: str) -> str: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a run needs, wired in one place for each process."""
+
+    documents: Callable[[], Documents]
+    repositories: Repositories
+    renderer: Renderer
+    cluster: Callable[[str], Cluster]
+    """By the name of a destination; raises PermanentError for one that is not configured."""
+    inventory: Callable[[str], Inventory]
+    clock: Clock

@@ -1,0 +1,88 @@
+"""Reconcile one application: the story on one page.
+
+observe (Git, cluster) → plan (pure) → claim → execute → settle → an Outcome to record.
+It never decides how to retry, what to queue next, or where records go: `workers` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from towline.core.application import Application
+from towline.core.errors import TowlineError
+from towline.core.outcome import Outcome, Result, ResultKind
+from towline.core.plan import Plan, make_plan
+from towline.execute import Executor
+from towline.observe import Phases, observe
+from towline.ports import Inventory, Services
+
+
+def plan(application: Application, services: Services, *, requested: bool = False) -> Plan:
+    """What a run would do now, without doing it."""
+    phases = Phases(services.clock.monotonic)
+    return make_plan(observe(application, services, phases, requested=requested))
+
+
+def reconcile(
+    application: Application,
+    services: Services,
+    *,
+    run: str,
+    still_held: Callable[[], bool],
+    requested: bool = False,
+) -> Outcome:
+    """Make the cluster equal to Git for one application.
+
+    Raises TowlineError for what ends the whole run; `phases` of what was done until then are
+    lost with it. An object's failure is in the outcome.
+    """
+    phases = Phases(services.clock.monotonic)
+    snapshot = observe(application, services, phases, requested=requested)
+    with phases("plan"):
+        made = make_plan(snapshot)
+    inventory = services.inventory(application.destination.cluster)
+    made = _claim(made, inventory, frozenset(snapshot.members), run)
+    with phases("apply"):
+        cluster = services.cluster(application.destination.cluster)
+        results = Executor(made, cluster, services.clock, still_held).run()
+    with phases("settle"):
+        _settle(made, inventory, results)
+    return Outcome(
+        application=application.name,
+        revision=snapshot.revision,
+        plan=made,
+        results=results,
+        phases=phases.seconds,
+    )
+
+
+def _claim(made: Plan, inventory: Inventory, members: frozenset[object], run: str) -> Plan:
+    """Widen the parent to old and new before the first write; nothing if there is none."""
+    if not made.permitted:
+        return made
+    keys = made.keys_left() | {c.key for c in made.changes if c.key in members}
+    return replace(made, parent=inventory.write(made.parent.claimed(keys, run=run)))
+
+
+def _settle(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None:
+    """Shrink the parent to what is left, and note what was applied, once all of it was done."""
+    results = tuple(results)
+    if any(result.kind is ResultKind.FAILED for result in results) or made.holds:
+        return
+    deleted = [result.key for result in results if result.kind is ResultKind.DELETED]
+    revision = f"{made.revision.ref}@{made.revision.commit}"
+    settled = made.parent.settled(
+        made.keys_left(deleted), revision=revision, applied=made.revision.digest
+    )
+    settled = replace(settled, group_kinds=settled.group_kinds | made.unlisted)
+    as_it_was = replace(made.parent, revision=revision, complete=True) == replace(
+        settled, complete=True
+    )
+    if made.permitted or not as_it_was or (not made.parent.complete and made.changes):
+        inventory.write(settled)
+
+
+def failed(application: Application, error: TowlineError) -> Outcome:
+    """The outcome of a run that an error ended."""
+    return Outcome(application.name, None, error=str(error))
