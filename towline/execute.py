@@ -17,8 +17,7 @@ from towline.core.ordering import Stage
 from towline.core.outcome import Result, ResultKind
 from towline.core.plan import Action, Change, Plan
 from towline.core.resources import Resource
-from towline.observe import PARALLEL
-from towline.ports import Clock, Cluster, RefusedError
+from towline.ports import PARALLEL, Clock, Cluster, RefusedError
 
 ESTABLISH_SECONDS = 10.0
 """How long a run waits for a definition of its own revision to be served."""

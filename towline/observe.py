@@ -21,10 +21,8 @@ from towline.core.manifest import RECONCILE
 from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
 from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
 from towline.core.resources import Resource, Resources
-from towline.ports import Cluster, RefusedError, Services
+from towline.ports import PARALLEL, Cluster, RefusedError, Services
 
-PARALLEL = 8
-"""Requests to one cluster at a time: below what API priority and fairness gives one client."""
 
 _LOOK_UP_BY_NAME = 20
 """Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""

@@ -94,6 +94,10 @@ class RefusedError(TowlineError):
         return Refusal(self.message, self.immutable)
 
 
+PARALLEL = 8
+"""Requests to one cluster at a time: below what API priority and fairness gives one client."""
+
+
 class Cluster(Protocol):
     """An API server. Every method raises ClusterError if it does not answer in time.
 
@@ -142,12 +146,17 @@ class Lease(Protocol):
     """The right to work on one name, and what was wanted when it was taken."""
 
     trigger: Trigger
+    attempts: int
+    """How often it was taken without being released, this time included."""
 
     def held(self) -> bool:
         """Whether it surely is ours still; answers from the clock, without a request."""
 
-    def release(self, *, served: bool) -> bool:
-        """Give it back; true if more was wanted meanwhile, and a task must be queued."""
+    def release(self, *, served: bool, retry_after: float = 0.0) -> bool:
+        """Give it back; true if more was wanted meanwhile, and a task must be queued.
+
+        What was not served stays wanted; the tick leaves it alone for `retry_after` seconds.
+        """
 
 
 class Marks(Protocol):
@@ -162,6 +171,61 @@ class Marks(Protocol):
     def unserved(self, scope: Scope) -> Sequence[str]:
         """Names whose mark stands and for which no task is queued; they count as queued now."""
 
+    def entered(self, scope: Scope, slots: Mapping[str, int]) -> Sequence[str]:
+        """The names that have come into a new slot; each slot is told once."""
+
+    def first(self, name: str, seconds: float) -> bool:
+        """Whether nobody else has said this name within so many seconds."""
+
+    def retain(self, scope: Scope, names: Iterable[str]) -> None:
+        """Forget every name but these."""
+
+
+class Looks(Protocol):
+    """Numbers the looks at a repository, over all hosts: a later look sees no older head."""
+
+    def begin(self, repository: str) -> str:
+        """A new number, taken before the fetch starts; `epoch:number`."""
+
+    def end(self, repository: str, look: str) -> None:
+        """Note that this look has been taken, unless a later one has."""
+
+    def newest(self, repository: str) -> str | None:
+        """The latest look that has ended; None if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Whether a refresh must be queued, and whether this delivery was seen before."""
+
+    queue: bool
+    duplicate: bool
+
+
+class Inbox(Protocol):
+    def receive(
+        self,
+        record: Mapping[str, Any],
+        *,
+        repository: str | None,
+        ref: str = "",
+        expected: str = "",
+    ) -> Received:
+        """Take in a delivery, whole or not at all; `record` has `id` and `provider`."""
+
+    def deliveries(self, *, limit: int = 50) -> Sequence[Mapping[str, Any]]:
+        """The latest first."""
+
+
+class Expectations(Protocol):
+    """Commits that webhooks announced and that have not been seen yet."""
+
+    def expected(self, repository: str) -> Mapping[str, tuple[str, float]]:
+        """Full ref → the commit, and when it was announced (seconds since the epoch)."""
+
+    def met(self, repository: str, ref: str) -> None:
+        """The commit has come, or is waited for no longer."""
+
 
 class Ledger(Protocol):
     """What happened, for people to read. Nothing here is authority."""
@@ -170,6 +234,7 @@ class Ledger(Protocol):
     def run(self, run_id: str) -> Mapping[str, Any] | None: ...
     def runs(self, application: str, *, limit: int = 20) -> Sequence[Mapping[str, Any]]: ...
     def status(self, application: str) -> Mapping[str, Any] | None: ...
+    def statuses(self, applications: Sequence[str]) -> Mapping[str, Mapping[str, Any] | None]: ...
     def record_plan(self, application: str, plan: Mapping[str, Any]) -> None: ...
     def plan(self, application: str) -> Mapping[str, Any] | None: ...
     def record_source(self, repository: str, *, error: str) -> None: ...

@@ -122,15 +122,21 @@ class Change:
     def uid(self) -> str:
         return str(self.live["metadata"].get("uid", "")) if self.live else ""
 
+    def sides(self) -> tuple[Object | None, Object | None]:
+        """The object before and after, as the server would have it; not masked."""
+        match self.action:
+            case Action.DELETE:
+                return self.live, None
+            case Action.UPDATE:
+                return self.live, self.predicted
+            case Action.CREATE | Action.RECREATE:
+                return self.live, self.manifest.body if self.manifest else None
+            case _:
+                return None, None
+
     def fields(self) -> tuple[diff.FieldChange, ...]:
-        """What changes, field by field, as the server would do it; secrets are masked."""
-        if self.action is Action.DELETE:
-            return diff.changes(self.live, None)
-        if self.action is Action.UPDATE:
-            return diff.changes(self.live, self.predicted)
-        if self.action.writes and self.manifest:
-            return diff.changes(self.live, self.manifest.body)
-        return ()
+        """What changes, field by field; secrets are masked."""
+        return diff.changes(*self.sides())
 
 
 class HoldScope(StrEnum):

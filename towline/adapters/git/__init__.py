@@ -4,7 +4,7 @@ Nothing here runs a hook or a filter, follows a link, recurses into a submodule,
 that came from outside stand where Git could read it as an option.
 """
 
-from towline.adapters.git.command import Limits, forget_ambient_git
-from towline.adapters.git.repositories import GitRepositories, Looks, NoLooks
+from towline.adapters.git.command import forget_ambient_git
+from towline.adapters.git.repositories import GitRepositories, NoLooks
 
-__all__ = ["GitRepositories", "Limits", "Looks", "NoLooks", "forget_ambient_git"]
+__all__ = ["GitRepositories", "NoLooks", "forget_ambient_git"]

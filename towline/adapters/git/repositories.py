@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from towline.adapters.git.command import Limits, credentials_of
 from towline.adapters.git.mirror import Mirror
 from towline.core import urls
 from towline.core.application import Documents, Source
 from towline.core.errors import SourceGoneError, SourceRefusedError
-from towline.ports import Tree
-
-
-class Looks(Protocol):
-    """Numbers the looks at a repository, over all hosts: a later look sees no older head."""
-
-    def begin(self, repository: str) -> str:
-        """A new number, taken before the fetch starts; `epoch:number`."""
-
-    def end(self, repository: str, look: str) -> None:
-        """Note that this look has been taken, unless a later one has."""
-
-    def newest(self, repository: str) -> str | None:
-        """The latest look that has ended; None if that is not known."""
+from towline.ports import Looks, Tree
 
 
 class NoLooks:

@@ -1,0 +1,136 @@
+"""The port `Cluster` over one API server."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from towline.adapters.kubernetes.connection import Connection
+from towline.adapters.kubernetes.discovery import discover
+from towline.core.inventory import MANAGER
+from towline.core.objects import Object, key_of
+from towline.core.resources import Resource, Resources
+from towline.ports import RefusedError
+
+_DISCOVERY_SECONDS = 300.0
+_PAGE = 500
+_NAMES_ONLY = {
+    "Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+}
+_APPLY = {"Content-Type": "application/apply-patch+yaml"}
+
+
+class KubernetesCluster:
+    """Answers are parsed JSON. May be shared among threads, not across a fork."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._resources: Resources | None = None
+        self._discovered = 0.0
+        self._discovering = threading.Lock()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def resources(self, *, fresh: bool = False) -> Resources:
+        with self._discovering:
+            age = time.monotonic() - self._discovered
+            if fresh or self._resources is None or age > _DISCOVERY_SECONDS:
+                self._resources = discover(self._connection)
+                self._discovered = time.monotonic()
+            return self._resources
+
+    def list(
+        self, resource: Resource, *, namespace: str | None = None, selector: str = ""
+    ) -> Sequence[Object]:
+        return self._list(resource, namespace, selector, {})
+
+    def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:
+        keys = (key_of(body) for body in self._list(resource, namespace, "", _NAMES_ONLY))
+        return frozenset(f"{key.namespace}/{key.name}" for key in keys)
+
+    def _list(
+        self, resource: Resource, namespace: str | None, selector: str, headers: dict[str, str]
+    ) -> Sequence[Object]:
+        """All pages; if the server forgot where we were (410), all at once."""
+        try:
+            return builtins.list(self._pages(resource, namespace, selector, headers, _PAGE))
+        except RefusedError as refusal:
+            if refusal.status != 410:
+                raise
+        return builtins.list(self._pages(resource, namespace, selector, headers, 0))
+
+    def _pages(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        selector: str,
+        headers: dict[str, str],
+        limit: int,
+    ) -> Iterator[Object]:
+        query = {"limit": str(limit)} if limit else {}
+        if selector:
+            query["labelSelector"] = selector
+        while True:
+            path = resource.path(namespace)
+            page = self._connection.request("GET", path, query=query, headers=headers)
+            for item in page.get("items") or ():
+                # The items of a list leave out what the list says of all of them.
+                yield {**item, "apiVersion": resource.api_version, "kind": resource.kind}
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        try:
+            body: Object = self._connection.request("GET", resource.path(namespace, name))
+        except RefusedError as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+        return body
+
+    def apply(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:
+        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
+        if dry_run:
+            query["dryRun"] = "All"
+        key = key_of(body)
+        path = resource.path(key.namespace, key.name)
+        answer: Object = self._connection.request(
+            "PATCH", path, query=query, body=body, headers=_APPLY
+        )
+        return answer
+
+    def delete(self, resource: Resource, live: Object) -> bool:
+        key = key_of(live)
+        metadata = live["metadata"]
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {
+                "uid": metadata["uid"],
+                "resourceVersion": metadata["resourceVersion"],
+            },
+        }
+        with suppress(_Gone):
+            answer = self._delete(resource.path(key.namespace, key.name), options)
+            return not (answer.get("metadata") or {}).get("deletionTimestamp")
+        return True
+
+    def _delete(self, path: str, options: Object) -> Object:
+        try:
+            answer: Object = self._connection.request("DELETE", path, body=options)
+        except RefusedError as refusal:
+            if refusal.status == 404:
+                raise _Gone from None
+            raise
+        return answer
+
+
+class _Gone(Exception):  # noqa: N818
+    """The object is not there any more, which is what was wanted."""

@@ -1,0 +1,131 @@
+"""One API server over HTTP: requests with a time limit, retries, errors with the server's words."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from towline.core.errors import ClusterError
+from towline.core.objects import Object
+from towline.ports import RefusedError
+
+TIMEOUT = 10.0
+"""Seconds for one request: well under a lease, so that no write lands long after its end."""
+
+_ATTEMPTS = 4
+_LONGEST_PAUSE = 5.0
+_PASSING = {408, 429, 500, 502, 503, 504}
+_IMMUTABLE = re.compile(
+    r"immutable|may not be changed|cannot be changed|updates to \S+ spec for fields other"
+)
+
+
+class Connection:
+    """Sends one request at a time for a thread; threads may share it, forks may not."""
+
+    def __init__(self, client: ApiClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def close(self) -> None:
+        self._client.rest_client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The parsed answer.
+
+        Every request that is sent here may be sent twice: reads, applies, and deletions bound to
+        a UID. Raises RefusedError for what the server refuses, ClusterError for what it does not
+        answer.
+        """
+        url = quote(path) + (f"?{urlencode(query)}" if query else "")
+        sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
+        problem = ""
+        for attempt in range(_ATTEMPTS):
+            try:
+                status, data, pause = self._send(method, url, body, sent)
+            except (HTTPError, ApiException, OSError) as error:
+                problem, pause = _transport_problem(error), None
+            else:
+                if status < 400:
+                    return _parsed(data, self._name)
+                if status not in _PASSING:
+                    raise _refusal(status, data)
+                problem = f"{status}: {_message(data)}"
+            if attempt + 1 < _ATTEMPTS:
+                time.sleep(_pause(attempt, pause))
+        raise ClusterError(f"the cluster {self._name} does not answer {method} {path}: {problem}")
+
+    def _send(
+        self, method: str, url: str, body: Object | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, str | None]:
+        client = self._client
+        serialized = client.param_serialize(
+            method, url, header_params=dict(headers), auth_settings=["BearerToken"]
+        )
+        # The client writes a body as JSON itself, but only where the type says JSON.
+        is_json = headers["Content-Type"] == "application/json"
+        data = body if is_json or body is None else json.dumps(body).encode()
+        response = client.call_api(
+            method, serialized[1], serialized[2], data, None, _request_timeout=TIMEOUT
+        )
+        try:
+            return response.status, response.read(), response.getheader("Retry-After")
+        finally:
+            response.response.release_conn()
+
+
+def _pause(attempt: int, retry_after: str | None) -> float:
+    if retry_after and retry_after.isdigit():
+        return min(float(retry_after), _LONGEST_PAUSE)
+    backoff: float = min(0.1 * 3**attempt, _LONGEST_PAUSE)
+    return backoff * (0.5 + random.random())  # noqa: S311
+
+
+def _transport_problem(error: Exception) -> str:
+    text = str(getattr(error, "reason", None) or error)
+    return re.sub(r"<[^>]*object at 0x[0-9a-f]+>:? ?", "", text)[:300]
+
+
+def _parsed(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data) if data else {}
+    except ValueError:
+        raise ClusterError(f"the cluster {name} answered with something other than JSON") from None
+
+
+def _status(data: bytes) -> Object:
+    try:
+        status = json.loads(data)
+    except ValueError:
+        return {"message": data.decode(errors="replace")[:300]}
+    return status if isinstance(status, dict) else {}
+
+
+def _message(data: bytes) -> str:
+    return str(_status(data).get("message") or "no reason given")
+
+
+def _refusal(status: int, data: bytes) -> RefusedError:
+    answer = _status(data)
+    message = str(answer.get("message") or f"the server answered {status}")
+    immutable = status == 422 and bool(_IMMUTABLE.search(message))
+    return RefusedError(
+        message, status=status, reason=str(answer.get("reason", "")), immutable=immutable
+    )

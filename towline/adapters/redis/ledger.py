@@ -1,0 +1,84 @@
+"""The port `Ledger`: runs, plans and statuses as JSON, each with a bounded life."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis import Redis
+
+from towline.adapters.redis.connection import DAY, key
+
+_RUNS_KEPT = 100
+_RUN_SECONDS = 7 * DAY
+_STATUS_SECONDS = 30 * DAY
+
+Record = Mapping[str, Any]
+
+
+class RedisLedger:
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def record_run(self, run: Record) -> None:
+        """Keep a run, put it on its application's list, and let it be the status."""
+        application, text = run["application"], json.dumps(run)
+        runs = key("runs", application)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(key("run", run["id"]), text, ex=_RUN_SECONDS)
+            pipe.lpush(runs, run["id"])
+            pipe.ltrim(runs, 0, _RUNS_KEPT - 1)
+            pipe.expire(runs, _RUN_SECONDS)
+            pipe.set(key("status", application), json.dumps(_status(run)), ex=_STATUS_SECONDS)
+            pipe.execute()
+
+    def run(self, run_id: str) -> Record | None:
+        return self._get(key("run", run_id))
+
+    def runs(self, application: str, *, limit: int = 20) -> Sequence[Record]:
+        ids: list[str] = self._redis.lrange(key("runs", application), 0, limit - 1)  # type: ignore[assignment]
+        found = self._many([key("run", run_id) for run_id in ids])
+        return [run for run in found if run is not None]
+
+    def status(self, application: str) -> Record | None:
+        return self._get(key("status", application))
+
+    def statuses(self, applications: Sequence[str]) -> dict[str, Record | None]:
+        found = self._many([key("status", name) for name in applications])
+        return dict(zip(applications, found, strict=True))
+
+    def record_plan(self, application: str, plan: Record) -> None:
+        self._redis.set(key("plan", application), json.dumps(plan), ex=_RUN_SECONDS)
+
+    def plan(self, application: str) -> Record | None:
+        return self._get(key("plan", application))
+
+    def record_source(self, repository: str, *, error: str) -> None:
+        """How the last look at a repository ended; an empty error is a good end."""
+        if error:
+            self._redis.set(key("source", repository), error, ex=_STATUS_SECONDS)
+        else:
+            self._redis.delete(key("source", repository))
+
+    def source_error(self, repository: str) -> str:
+        return str(self._redis.get(key("source", repository)) or "")
+
+    def _get(self, name: str) -> Record | None:
+        return _parsed(self._redis.get(name))
+
+    def _many(self, names: Sequence[str]) -> list[Record | None]:
+        if not names:
+            return []
+        texts: list[Any] = self._redis.mget(names)
+        return [_parsed(text) for text in texts]
+
+
+def _parsed(text: Any) -> Record | None:
+    record = json.loads(text) if text else None
+    return record if isinstance(record, dict) else None
+
+
+def _status(run: Record) -> Record:
+    """What of a run is the application's status; the objects are in the run itself."""
+    return {name: value for name, value in run.items() if name not in ("results", "plan")}

@@ -1,0 +1,132 @@
+"""Plans and outcomes as JSON for people and programs: what the API, the pages and Redis hold.
+
+Secrets are masked where the differences are made (`towline.core.diff`); values are shortened here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from towline.core import diff
+from towline.core.errors import Place
+from towline.core.objects import ObjectKey
+from towline.core.outcome import Outcome, Result, Trigger
+from towline.core.plan import Action, Change, Plan
+
+Record = dict[str, Any]
+
+_MOST_FIELDS = 200
+_LONGEST_VALUE = 400
+_LONGEST_DIFF = 20_000
+
+
+def key_record(key: ObjectKey) -> Record:
+    return {
+        "group": key.group,
+        "kind": key.kind,
+        "namespace": key.namespace,
+        "name": key.name,
+        "object": str(key),
+    }
+
+
+def plan_record(plan: Plan) -> Record:
+    """The whole plan, with the differences of what it would write."""
+    counts: dict[str, int] = {}
+    for change in plan.changes:
+        counts[change.action] = counts.get(change.action, 0) + 1
+    return {
+        "application": plan.application,
+        "digest": plan.digest,
+        "ref": plan.revision.ref,
+        "commit": plan.revision.commit,
+        "counts": counts,
+        "holds": [asdict(hold) for hold in plan.holds],
+        "changes": [change_record(c) for c in plan.changes if _worth_showing(c)],
+    }
+
+
+def _worth_showing(change: Change) -> bool:
+    return change.action is not Action.KEEP
+
+
+def change_record(change: Change) -> Record:
+    fields = change.fields()
+    before, after = change.sides()
+    unified = diff.unified(before, after, name=str(change.key)) if change.action.writes else ""
+    return {
+        **key_record(change.key),
+        **place_record(change.place),
+        "action": change.action.value,
+        "stage": change.stage[1].title,
+        "reason": change.reason,
+        "problem": change.problem,
+        "previous_owners": {m: list(paths) for m, paths in change.previous_owners.items()},
+        "fields": [_field(field) for field in fields[:_MOST_FIELDS]],
+        "more_fields": max(0, len(fields) - _MOST_FIELDS),
+        "diff": unified[:_LONGEST_DIFF],
+    }
+
+
+def _field(field: diff.FieldChange) -> Record:
+    record: Record = {"path": field.path}
+    if field.before is not diff.ABSENT:
+        record["before"] = _shortened(field.before)
+    if field.after is not diff.ABSENT:
+        record["after"] = _shortened(field.after)
+    return record
+
+
+def _shortened(value: Any) -> Any:
+    text = value if isinstance(value, str) else repr(value)
+    return value if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def place_record(place: Place | None) -> Record:
+    return {"file": place.file, "line": place.line} if place else {}
+
+
+def result_record(result: Result) -> Record:
+    record = {**key_record(result.key), **place_record(result.place), "result": result.kind.value}
+    if result.message:
+        record["message"] = result.message[:2000]
+    if result.previous_owners:
+        record["previous_owners"] = {m: list(p) for m, p in result.previous_owners.items()}
+    return record
+
+
+def run_record(
+    outcome: Outcome, *, run: str, trigger: Trigger, started: float, ended: float
+) -> Record:
+    """One run, from trigger to outcome; times are seconds since the epoch."""
+    plan = outcome.plan
+    return {
+        "id": run,
+        "application": outcome.application,
+        "status": outcome.status.value,
+        "message": outcome.message[:4000],
+        "trigger": asdict(trigger),
+        "started": started,
+        "ended": ended,
+        "phases": {name: round(seconds, 4) for name, seconds in outcome.phases.items()},
+        "ref": outcome.revision.ref if outcome.revision else None,
+        "commit": outcome.revision.commit if outcome.revision else None,
+        "digest": outcome.revision.digest if outcome.revision else None,
+        "counts": outcome.counts,
+        "objects": len(plan.keys_left()) if plan else None,
+        "wrote": outcome.wrote,
+        "holds": [asdict(hold) for hold in plan.holds] if plan else [],
+        "plan_digest": plan.digest if plan else None,
+        "results": [result_record(result) for result in outcome.results],
+        "plan": plan_record(plan) if plan else None,
+    }
+
+
+def carried_over(run: Record, earlier: Mapping[str, Any] | None) -> Record:
+    """A run that an error ended says nothing of revision and objects: those before still hold."""
+    if earlier is None or run["commit"] is not None:
+        return run
+    kept = {name: earlier.get(name) for name in ("applied_commit", "applied_digest", "objects")}
+    return {**run, **{name: value for name, value in kept.items() if value is not None}}

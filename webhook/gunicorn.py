@@ -1,0 +1,14 @@
+"""Gunicorn's settings; `WEB_CONCURRENCY` sets the number of processes."""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 8
+timeout = 30
+graceful_timeout = 10
+keepalive = 5
+limit_request_line = 4094
+limit_request_fields = 60
+control_socket_disable = True

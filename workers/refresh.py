@@ -1,0 +1,95 @@
+"""Refresh a repository: one fetch, then a mark for each application that it moved."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from towline.core.application import Application
+from towline.core.errors import SourceError, TemporaryError, TowlineError
+from towline.core.outcome import Status, Trigger, TriggerKind
+from towline.ports import Lease, Scope
+from workers.room import Room, queue_for
+
+log = logging.getLogger(__name__)
+
+EXPECT_SECONDS = 60.0
+MOST_ATTEMPTS = 5
+
+
+def refresh(repository: str, room: Room) -> None:
+    """Serve the repository's mark; raises TemporaryError if it must be looked at again."""
+    lease = room.marks.take(Scope.REPOSITORY, repository)
+    if lease is None:
+        return
+    url = room.documents.repository_urls.get(repository)
+    if url is None or lease.attempts > MOST_ATTEMPTS:
+        log.warning("repository %s: no application follows it, or it ends its workers", repository)
+        lease.release(served=True)
+        return
+    try:
+        room.services.repositories.refresh(url)
+        awaited = _awaited(repository, url, room)
+        _mark_moved(repository, lease, room)
+    except TowlineError as error:
+        _note_failure(repository, error, lease, room)
+        if isinstance(error, TemporaryError):
+            raise
+        return
+    room.ledger.record_source(repository, error="")
+    if awaited is not None:
+        lease.release(served=False, retry_after=awaited)
+        raise SourceError(f"{repository} does not show the pushed commit yet", delay=awaited)
+    if lease.release(served=True):
+        room.queue.refresh(repository, queue=queue_for(lease.trigger))
+
+
+def _note_failure(repository: str, error: TowlineError, lease: Lease, room: Room) -> None:
+    log.warning("repository %s: %s", repository, error)
+    room.ledger.record_source(repository, error=str(error))
+    delay = error.delay if isinstance(error, TemporaryError) else 0.0
+    lease.release(served=not delay, retry_after=delay)
+
+
+def _awaited(repository: str, url: str, room: Room) -> float | None:
+    """Seconds until the next look for a commit that a webhook announced, or None.
+
+    A webhook can come before the forge serves the ref. The pauses grow with the wait, and after
+    a minute the commit counts as gone (somebody pushed over it).
+    """
+    now = room.services.clock.now()
+    pauses = []
+    for ref, (commit, since) in room.expectations.expected(repository).items():
+        waited = now - since
+        if waited > EXPECT_SECONDS or room.services.repositories.knows(url, commit):
+            room.expectations.met(repository, ref)
+        else:
+            pauses.append(min(10.0, max(0.25, waited / 2)))
+    return min(pauses, default=None)
+
+
+def _mark_moved(repository: str, lease: Lease, room: Room) -> None:
+    trigger = lease.trigger
+    if trigger.kind is TriggerKind.RESYNC:
+        trigger = replace(trigger, kind=TriggerKind.CHANGE)
+    for application in room.documents.following(repository):
+        if _has_moved(application, room):
+            room.want_reconcile(application, trigger)
+
+
+def _has_moved(application: Application, room: Room) -> bool:
+    """Whether what the application renders differs from what its last good run rendered."""
+    status = room.ledger.status(application.name)
+    if status is None or status.get("status") == Status.FAILED:
+        return True
+    try:
+        tree = room.services.repositories.tree(application.source)
+        return status.get("digest") != room.services.renderer.digest(application, tree)
+    except TowlineError:
+        return True  # the run will say what is wrong
+
+
+def mark_all(room: Room, trigger: Trigger) -> None:
+    """Have every repository looked at: when a worker starts."""
+    for repository in room.documents.repository_urls:
+        room.want_refresh(repository, trigger)

@@ -1,0 +1,46 @@
+"""Suspend, resume, approve: a person's word, kept with the inventory on the cluster."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+from towline.core.errors import PermanentError
+from towline.core.inventory import Parent
+from towline.core.outcome import Trigger, TriggerKind
+from towline.core.steering import Steer, Verb, verified
+from workers.room import Room
+
+log = logging.getLogger(__name__)
+
+
+def steer(message: dict[str, Any], room: Room) -> None:
+    """Write it down where it outlives Redis, and have the application looked at.
+
+    A message that was not signed here is logged and dropped.
+    """
+    now = room.services.clock.now()
+    try:
+        said = verified(message, room.signing_key(), now=now)
+    except (PermanentError, KeyError, TypeError, ValueError) as error:
+        log.warning("%s", error)
+        return
+    application = room.documents.applications.get(said.application)
+    if application is None:
+        log.warning("application %s: there is no such document", said.application)
+        return
+    inventory = room.services.inventory(application.destination.cluster)
+    inventory.write(_steered(inventory.read(application.name), said))
+    log.info("application %s: %s by %s", said.application, said.verb, said.actor)
+    room.want_reconcile(application, Trigger(TriggerKind.SYNC, f"{said.verb} {said.actor}", now))
+
+
+def _steered(parent: Parent, said: Steer) -> Parent:
+    match said.verb:
+        case Verb.SUSPEND:
+            return replace(parent, suspended=said.actor)
+        case Verb.RESUME:
+            return replace(parent, suspended=None)
+        case Verb.APPROVE:
+            return replace(parent, approved=said.value)
