@@ -23,7 +23,6 @@ from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
 from towline.core.resources import Resource, Resources
 from towline.ports import PARALLEL, Cluster, RefusedError, Services
 
-
 _LOOK_UP_BY_NAME = 20
 """Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""
 

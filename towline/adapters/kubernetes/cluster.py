@@ -27,19 +27,19 @@ class KubernetesCluster:
     """Answers are parsed JSON. May be shared among threads, not across a fork."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._resources: Resources | None = None
         self._discovered = 0.0
         self._discovering = threading.Lock()
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
     def resources(self, *, fresh: bool = False) -> Resources:
         with self._discovering:
             age = time.monotonic() - self._discovered
             if fresh or self._resources is None or age > _DISCOVERY_SECONDS:
-                self._resources = discover(self._connection)
+                self._resources = discover(self.connection)
                 self._discovered = time.monotonic()
             return self._resources
 
@@ -76,7 +76,7 @@ class KubernetesCluster:
             query["labelSelector"] = selector
         while True:
             path = resource.path(namespace)
-            page = self._connection.request("GET", path, query=query, headers=headers)
+            page = self.connection.request("GET", path, query=query, headers=headers)
             for item in page.get("items") or ():
                 # The items of a list leave out what the list says of all of them.
                 yield {**item, "apiVersion": resource.api_version, "kind": resource.kind}
@@ -87,7 +87,7 @@ class KubernetesCluster:
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
-            body: Object = self._connection.request("GET", resource.path(namespace, name))
+            body: Object = self.connection.request("GET", resource.path(namespace, name))
         except RefusedError as refusal:
             if refusal.status == 404:
                 return None
@@ -100,7 +100,7 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         key = key_of(body)
         path = resource.path(key.namespace, key.name)
-        answer: Object = self._connection.request(
+        answer: Object = self.connection.request(
             "PATCH", path, query=query, body=body, headers=_APPLY
         )
         return answer
@@ -124,7 +124,7 @@ class KubernetesCluster:
 
     def _delete(self, path: str, options: Object) -> Object:
         try:
-            answer: Object = self._connection.request("DELETE", path, body=options)
+            answer: Object = self.connection.request("DELETE", path, body=options)
         except RefusedError as refusal:
             if refusal.status == 404:
                 raise _Gone from None

@@ -80,7 +80,7 @@ class Connection:
             method, url, header_params=dict(headers), auth_settings=["BearerToken"]
         )
         # The client writes a body as JSON itself, but only where the type says JSON.
-        is_json = headers["Content-Type"] == "application/json"
+        is_json = "json" in headers["Content-Type"]
         data = body if is_json or body is None else json.dumps(body).encode()
         response = client.call_api(
             method, serialized[1], serialized[2], data, None, _request_timeout=TIMEOUT

@@ -1,0 +1,167 @@
+"""How things look in a terminal. In a pipe there are no colours and no live lines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+Record = Mapping[str, Any]
+
+_STYLES = {
+    "synced": "green",
+    "failed": "bold red",
+    "drifted": "yellow",
+    "held": "yellow",
+    "suspended": "cyan",
+    "unknown": "dim",
+}
+_MARKS = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "recreate": ("±", "yellow"),
+    "delete": ("-", "red"),
+    "skip": (" ", "dim"),
+}
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def status_text(status: str) -> Text:
+    return Text(status, style=_STYLES.get(status, ""))
+
+
+def age(seconds: float | None, now: float | None = None) -> str:
+    """How long ago, in the largest unit that fits."""
+    if not seconds:
+        return "-"
+    elapsed = max(0, int((now or time.time()) - seconds))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if elapsed >= length:
+            return f"{elapsed // length}{unit}"
+    return f"{elapsed}s"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=column != "MESSAGE", overflow="fold")
+    return table
+
+
+def applications(console: Console, items: Iterable[Record], error: str) -> None:
+    table = _table("APPLICATION", "STATUS", "COMMIT", "OBJECTS", "LAST RUN", "TRIGGER", "MESSAGE")
+    for item in items:
+        run = item["last_run"] or {}
+        message = item["source_error"] or item["message"]
+        table.add_row(
+            item["name"],
+            status_text(item["status"]),
+            (run.get("commit") or run.get("applied_commit") or "-")[:8],
+            str(run.get("objects") or "-"),
+            age(run.get("ended")),
+            (run.get("trigger") or {}).get("kind", "-"),
+            Text((message or "").partition("\n")[0]),
+        )
+    console.print(table)
+    if error:
+        console.print(f"[bold red]The newest documents are in error:[/]\n{escape(error)}")
+
+
+def application(console: Console, item: Record) -> None:
+    """One application, with what its last run did to each object."""
+    run = item["last_run"] or {}
+    console.print(Text.assemble((item["name"], "bold"), "  ", status_text(item["status"])))
+    rows = {
+        "source": f"{item['repository']} {item['follows']} /{item['path']}",
+        "destination": f"{item['cluster']} {item['namespace'] or ''}",
+        "commit": run.get("commit") or run.get("applied_commit") or "-",
+        "last run": f"{run.get('id', '-')} {age(run.get('ended'))} ago" if run else "none yet",
+        "message": item["source_error"] or item["message"],
+    }
+    for name, text in rows.items():
+        if text:
+            console.print(Text.assemble((f"  {name:12}", "dim"), str(text)))
+
+
+def results(console: Console, run: Record) -> None:
+    table = _table("RESULT", "OBJECT", "FILE", "MESSAGE")
+    for result in run["results"]:
+        if result["result"] == "unchanged":
+            continue
+        style = "red" if result["result"] == "failed" else ""
+        table.add_row(
+            Text(result["result"], style=style),
+            result["object"],
+            place(result),
+            Text(_message(result)),
+        )
+    if table.row_count:
+        console.print(table)
+    unchanged = run["counts"].get("unchanged", 0)
+    if unchanged:
+        console.print(f"[dim]{unchanged} unchanged[/]")
+
+
+def _message(result: Record) -> str:
+    owners = result.get("previous_owners") or {}
+    taken = "; ".join(f"{', '.join(paths)} was {owner}'s" for owner, paths in owners.items())
+    return "; ".join(filter(None, (result.get("message", ""), taken)))
+
+
+def place(record: Record) -> str:
+    file, line = record.get("file"), record.get("line")
+    return f"{file}:{line}" if file and line else file or ""
+
+
+def history(console: Console, runs: Iterable[Record]) -> None:
+    table = _table("RUN", "STATUS", "COMMIT", "TRIGGER", "AGE", "SECONDS", "MESSAGE")
+    for run in runs:
+        counts = ", ".join(
+            f"{n} {kind}" for kind, n in run["counts"].items() if kind != "unchanged"
+        )
+        trigger = run["trigger"]
+        table.add_row(
+            run["id"],
+            status_text(run["status"]),
+            (run["commit"] or "-")[:8],
+            f"{trigger['kind']} {trigger['detail'][:20]}".strip(),
+            age(run["ended"]),
+            f"{run['ended'] - run['started']:.2f}",
+            Text(run["message"].partition("\n")[0] or counts or "no change"),
+        )
+    console.print(table)
+
+
+def plan(console: Console, record: Record) -> None:
+    """Each change with its difference, then what stands in the way."""
+    for change in record["changes"]:
+        mark, style = _MARKS[change["action"]]
+        problem = change["problem"]
+        head = Text.assemble((f"{mark} {change['object']}", "bold red" if problem else style))
+        head.append(f"  {place(change)}", style="dim")
+        note = problem or change["reason"]
+        if note:
+            head.append(f"  {note}", style="red" if problem else "dim")
+        console.print(head, soft_wrap=True)
+        for line in change["diff"].splitlines()[2:]:
+            console.print(Text(f"    {line}", style=_line_style(line)), soft_wrap=True)
+        for owner, paths in change["previous_owners"].items():
+            console.print(Text(f"    taken from {owner}: {', '.join(paths)}", style="yellow"))
+    counts = {k: n for k, n in record["counts"].items() if k != "keep"}
+    summary = ", ".join(f"{n} to {action}" for action, n in counts.items()) or "no change"
+    console.print(Text(f"{summary}; {record['counts'].get('keep', 0)} unchanged", style="dim"))
+    for hold in record["holds"]:
+        console.print(Text(f"held ({hold['scope']}): {hold['message']}", style="yellow"))
+
+
+def _line_style(line: str) -> str:
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

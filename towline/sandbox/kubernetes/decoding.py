@@ -1,0 +1,92 @@
+"""What happens to a built-in object when the server decodes it into its types.
+
+Nulls, empty lists, empty maps of strings and zero values that its types omit are dropped, so
+that the live object lacks some of what was sent. Custom resources keep what they are given.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from towline.sandbox.kubernetes.shape import Shape
+
+# Fields of plain Go types with `omitempty`: their zero value is never given back.
+_OMITTED_WHEN_ZERO = frozenset(
+    [
+        "value",
+        "subPath",
+        "subPathExpr",
+        "readOnly",
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "paused",
+        "minReadySeconds",
+        "stdin",
+        "stdinOnce",
+        "tty",
+        "initialDelaySeconds",
+        "publishNotReadyAddresses",
+        "nodePort",
+        "hostPort",
+        "hostIP",
+        "medium",
+        "globalDefault",
+        "description",
+        "workingDir",
+        "serviceName",
+        "nodeName",
+        "hostname",
+        "subdomain",
+        "priorityClassName",
+        "serviceAccountName",
+    ]
+)
+# What is kept as it was written, whatever is in it.
+_RAW = frozenset({"openAPIV3Schema", "managedFields"})
+_OMITTED_WHEN_EMPTY = frozenset({"value", "matchLabels"})
+_KEPT_EMPTY = frozenset({"rules"})
+
+
+def decoded(value: Any, shape: Shape) -> Any:
+    """The value as the server's types would hold it; the argument is not changed."""
+    if isinstance(value, list):
+        inner = shape.item()
+        return [decoded(item, inner) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if shape.mapping:
+        return {name: inner for name, inner in value.items() if inner is not None}
+    result: dict[str, Any] = {}
+    for name, inner in value.items():
+        inner_shape = shape.child(name)
+        if name == "metadata" and isinstance(inner, dict):
+            kept = decoded_metadata(inner)
+        else:
+            kept = inner if name in _RAW else decoded(inner, inner_shape)
+        if not _omitted(name, kept, inner_shape):
+            result[name] = kept
+    return result
+
+
+def decoded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata without its empty parts, for custom resources too."""
+    kept: dict[str, Any] = {}
+    for name, value in metadata.items():
+        if name in {"labels", "annotations"} and isinstance(value, dict):
+            value = {key: text for key, text in value.items() if text is not None}  # noqa: PLW2901
+        if value not in (None, {}, [], ""):
+            kept[name] = value
+    return kept
+
+
+def _omitted(name: str, value: Any, shape: Shape) -> bool:
+    if value is None:
+        return True
+    if value == []:
+        return name not in _KEPT_EMPTY
+    if value in ("", {}) and name in _OMITTED_WHEN_EMPTY:
+        return True
+    if value == {}:
+        return shape.mapping
+    return name in _OMITTED_WHEN_ZERO and (value == "" or value is False or value == 0)
