@@ -42,7 +42,8 @@ BODIES: dict[str, Any] = {
     "CronJob": {"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": JOB}}},
     **yaml.safe_load(
         """
-Service: {spec: {type: LoadBalancer, ports: [{port: 53, protocol: UDP, name: u}, {port: 53, name: t}]}}
+Service:
+  spec: {type: LoadBalancer, ports: [{port: 53, protocol: UDP, name: u}, {port: 53, name: t}]}
 Secret: {stringData: {a: b}}
 ConfigMap: {data: {a: ""}}
 ServiceAccount: {secrets: [{name: a}], imagePullSecrets: [{name: b}]}

@@ -19,7 +19,7 @@ from towline.cli import show
 from towline.cli.remote import Remote
 from towline.core.errors import TowlineError
 from towline.core.objects import Object
-from towline.sandbox.installation import Installation, WorkingCopy, stop_on_signals
+from towline.sandbox.installation import Installation, Where, WorkingCopy, stop_on_signals
 
 PUSHES = 6
 _SITE = "environments/demo/site.yaml"
@@ -151,10 +151,10 @@ class Story:
     def _drift(self, place: Installation) -> None:
         self._chapter("3. Drift: somebody changes the cluster by hand")
         where = ("apps/v1", "Deployment", "harbour", "api")
-        before = place.live(*where)
+        before = place.live(where)
         replicas = before["spec"]["replicas"] if before else 0
         since = time.time()
-        place.change_by_hand(*where, {"spec": {"replicas": 0}}, manager="night-shift")
+        place.change_by_hand(where, {"spec": {"replicas": 0}}, manager="night-shift")
         self._say("  night-shift scales Deployment/harbour/api to 0 …")
         with self._progress("waiting for the resync"):
             self._await_live(place, where, _replicas_are(replicas))
@@ -230,10 +230,8 @@ class Story:
 
         return place.wait(f"{name} synced at {commit[:8]}", synced, pause=0.05)
 
-    def _await_live(
-        self, place: Installation, where: tuple[str, str, str, str], holds: Test
-    ) -> None:
-        place.wait("/".join(where[1:]), lambda: holds(place.live(*where)), pause=0.004)
+    def _await_live(self, place: Installation, where: Where, holds: Test) -> None:
+        place.wait("/".join(where[1:]), lambda: holds(place.live(where)), pause=0.004)
 
     def _run_that_wrote(self, name: str, since: float) -> Any:
         runs = self._remote.get("applications", name, "runs", limit="5")["items"]

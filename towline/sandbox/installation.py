@@ -26,8 +26,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
+from redis.exceptions import RedisError
 
 from towline.adapters.kubernetes import Clusters
+from towline.adapters.redis import connect
 from towline.core.errors import PermanentError, TowlineError
 from towline.core.inventory import PART_OF, applyset_id, parent_key
 from towline.core.objects import Object, key_of
@@ -37,6 +39,9 @@ from towline.sandbox import forge
 from towline.sandbox.processes import Processes, free_port, parse_procfile, wait_for_port
 
 NAMESPACE = "towline-system"
+Where = tuple[str, str, str, str]
+"""apiVersion, kind, namespace and name of an object."""
+
 _NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _EXAMPLE = resources.files("towline.sandbox.example")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +109,14 @@ class Installation:
         command = [sys.executable, "-m", "towline.sandbox.broker", "--port", str(port)]
         command += ["--password-file", str(self.folder / "redis-password")]
         self.processes.start("broker", command, os.environ)
-        wait_for_port(port, self.processes)
+        self.wait("the broker", self._broker_answers)
+
+    def _broker_answers(self) -> bool:
+        try:
+            with connect(self.broker_url) as redis:
+                return bool(redis.ping())
+        except RedisError:
+            return False
 
     def _start_cluster(self) -> None:
         if self.kubeconfig is not None:
@@ -231,26 +243,28 @@ class Installation:
             time.sleep(pause)
         raise PermanentError(f"{what} did not come true within {seconds:.0f} s")
 
-    def live(self, api_version: str, kind: str, namespace: str, name: str) -> Object | None:
+    def live(self, where: Where) -> Object | None:
         """An object as the cluster has it now."""
-        resource = self.cluster.resources().find(api_version, kind)
-        resource = resource or self.cluster.resources(fresh=True).find(api_version, kind)
-        return self.cluster.get(resource, namespace, name) if resource else None
+        api_version, kind, namespace, name = where
+        return self.cluster.get(self._resource(api_version, kind), namespace, name)
 
-    def change_by_hand(
-        self, api_version: str, kind: str, namespace: str, name: str, patch: Object, *, manager: str
-    ) -> None:
+    def change_by_hand(self, where: Where, patch: Object, *, manager: str) -> None:
         """Change a live object as somebody with kubectl would: a merge patch under a name."""
-        resource = self.cluster.resources().find(api_version, kind)
-        if resource is None:
-            raise PermanentError(f"the cluster does not know {kind} in {api_version}")
+        api_version, kind, namespace, name = where
         self.connection.request(
             "PATCH",
-            resource.path(namespace, name),
+            self._resource(api_version, kind).path(namespace, name),
             query={"fieldManager": manager},
             body=patch,
             headers={"Content-Type": "application/merge-patch+json"},
         )
+
+    def _resource(self, api_version: str, kind: str) -> Resource:
+        for fresh in (False, True):
+            found = self.cluster.resources(fresh=fresh).find(api_version, kind)
+            if found:
+                return found
+        raise PermanentError(f"the cluster does not know {kind} in {api_version}")
 
     def member_versions(self, applications: Iterable[str]) -> dict[str, str]:
         """Object → resourceVersion, of all members of these applications."""
