@@ -53,7 +53,8 @@ def main() -> None:
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # A pipe has no width: a table is not folded for it.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 240)
 
 
 def _is_json(output: str) -> bool:

@@ -67,7 +67,9 @@ class Story:
         self._kubeconfig = kubeconfig
         self._redis_url = redis_url
         # With --json the story goes to standard error, and only the summary to standard output.
-        self._console = Console(highlight=False, stderr=quiet)
+        stream = sys.stderr if quiet else sys.stdout
+        width = None if stream.isatty() else 160
+        self._console = Console(highlight=False, file=stream, width=width)
         self._facts = Facts()
 
     def tell(self, *, once: bool, as_json: bool) -> int:
@@ -199,7 +201,8 @@ class Story:
             f"export TOWLINE_URL={place.url} TOWLINE_TOKEN_FILE={place.folder / 'api-token'}",
             f"{sys.argv[0]} status harbour",
             f"cd {place.folder / 'work/deploy'}   # edit, commit, git push origin HEAD:main",
-            f"KUBECONFIG={place.kubeconfig_file} kubectl --context {place.context} -n harbour get all",
+            f"export KUBECONFIG={place.kubeconfig_file}",
+            f"kubectl --context {place.context} --namespace harbour get all",
         )
         for line in lines:
             self._console.print(Text(f"  {line}"), soft_wrap=True)

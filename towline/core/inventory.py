@@ -86,6 +86,7 @@ class Parent:
     application: str
     namespace: str
     resource_version: str | None = None
+    uid: str | None = None
     complete: bool = False
     group_kinds: frozenset[GroupKind] = frozenset()
     namespaces: frozenset[str] = frozenset()
@@ -130,7 +131,8 @@ class Parent:
         )
 
     def body(self) -> Object:
-        """The object to apply; its resourceVersion makes it a compare-and-set."""
+        """The object to apply. Its resourceVersion makes it a compare-and-set; its UID keeps the
+        apply from creating a parent anew that somebody deleted meanwhile."""
         annotations = {
             TOOLING: f"{MANAGER}/v{__version__}",
             GROUP_KINDS: ",".join(sorted(map(str, self.group_kinds))),
@@ -153,6 +155,8 @@ class Parent:
         }
         if self.resource_version is not None:
             metadata["resourceVersion"] = self.resource_version
+        if self.uid is not None:
+            metadata["uid"] = self.uid
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
@@ -181,6 +185,7 @@ def read_parent(live: Object | None, application: str, namespace: str) -> Parent
     return replace(
         empty,
         resource_version=live["metadata"].get("resourceVersion"),
+        uid=live["metadata"].get("uid"),
         complete=ours and kinds is not None and labels_of(live).get(ID_LABEL) == empty.id,
         group_kinds=frozenset(GroupKind.parse(kind) for kind in (kinds or "").split(",") if kind),
         namespaces=frozenset(filter(None, annotations.get(NAMESPACES, "").split(","))),

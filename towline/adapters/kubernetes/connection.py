@@ -24,6 +24,9 @@ TIMEOUT = 10.0
 _ATTEMPTS = 4
 _LONGEST_PAUSE = 5.0
 _PASSING = {408, 429, 500, 502, 503, 504}
+# What a server answers with 500 although trying again cannot help: a patch that does not fit the
+# schema (structured-merge-diff's errors), and an object beyond etcd's limit.
+_FINAL = re.compile(r"failed to create typed|not declared in schema|request is too large")
 _IMMUTABLE = re.compile(
     r"immutable|may not be changed|cannot be changed|updates to \S+ spec for fields other"
 )
@@ -65,9 +68,12 @@ class Connection:
             else:
                 if status < 400:
                     return _parsed(data, self._name)
-                if status not in _PASSING:
+                if status not in _PASSING or _is_final(data):
                     raise _refusal(status, data)
                 problem = f"{status}: {_message(data)}"
+                if status == 500 and method != "GET" and attempt + 1 == _ATTEMPTS:
+                    # One object's admission webhook that is down is no fault of the others.
+                    raise _refusal(status, data)
             if attempt + 1 < _ATTEMPTS:
                 time.sleep(_pause(attempt, pause))
         raise ClusterError(f"the cluster {self._name} does not answer {method} {path}: {problem}")
@@ -116,6 +122,10 @@ def _status(data: bytes) -> Object:
     except ValueError:
         return {"message": data.decode(errors="replace")[:300]}
     return status if isinstance(status, dict) else {}
+
+
+def _is_final(data: bytes) -> bool:
+    return bool(_FINAL.search(_message(data)))
 
 
 def _message(data: bytes) -> str:

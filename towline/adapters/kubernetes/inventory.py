@@ -33,8 +33,13 @@ class ConfigMapInventory:
             live = self.cluster.apply(_CONFIG_MAPS, body)
         except RefusedError as refusal:
             raise self._explained(parent, refusal) from None
-        version = live["metadata"]["resourceVersion"]
-        return replace(parent, resource_version=version, complete=True)
+        metadata = live["metadata"]
+        return replace(
+            parent,
+            resource_version=metadata["resourceVersion"],
+            uid=metadata["uid"],
+            complete=True,
+        )
 
     def _refuse_existing(self, parent: Parent) -> None:
         if self.read(parent.application).resource_version is not None:
