@@ -50,7 +50,7 @@ def observe(
     """See what is desired and what is there."""
     with phases("fetch"):
         tree = services.repositories.tree(application.source)
-    with phases("render"):
+    with phases("render"), tree:
         digest = services.renderer.digest(application, tree)
         manifests = services.renderer.render(application, tree)
     revision = Revision(application.source.describes, tree.commit, digest)
@@ -320,16 +320,16 @@ class _Others:
         Kustomize composes names, so that there the text says nothing.
         """
         try:
-            tree = self.services.repositories.tree(other.source)
-            contents = tree.read(tree.files(other.source.path))
+            with self.services.repositories.tree(other.source) as tree:
+                contents = tree.read(tree.files(other.source.path))
         except TowlineError:
             return True
         kustomized = any(path.rpartition("/")[2] in KUSTOMIZATION_FILES for path in contents)
         return kustomized or any(name.encode() in data for data in contents.values())
 
     def _render(self, other: Application) -> frozenset[ObjectKey]:
-        tree = self.services.repositories.tree(other.source)
-        manifests = self.services.renderer.render(other, tree)
+        with self.services.repositories.tree(other.source) as tree:
+            manifests = self.services.renderer.render(other, tree)
         resources = self.resources.with_definitions(manifests)
         located = locate(manifests, resources, namespace=other.destination.namespace)
         return frozenset(item.key for item in located)

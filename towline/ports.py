@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from towline.core.application import Application, Documents, Source
 from towline.core.errors import TowlineError
@@ -38,7 +38,11 @@ class File:
 
 
 class Tree(Protocol):
-    """The tree of one commit, read without a work tree."""
+    """The tree of one commit, read without a work tree; leaving its `with` ends its processes."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *details: object) -> None: ...
 
     @property
     def commit(self) -> str: ...

@@ -83,8 +83,8 @@ def _has_moved(application: Application, room: Room) -> bool:
     if status is None or status.get("status") == Status.FAILED:
         return True
     try:
-        tree = room.services.repositories.tree(application.source)
-        return status.get("digest") != room.services.renderer.digest(application, tree)
+        with room.services.repositories.tree(application.source) as tree:
+            return status.get("digest") != room.services.renderer.digest(application, tree)
     except TowlineError:
         return True  # the run will say what is wrong
 

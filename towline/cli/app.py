@@ -118,8 +118,8 @@ def render(
 
 
 def _rendered(application: Application, services: Services) -> list[Manifest]:
-    tree = services.repositories.tree(application.source)
-    return list(services.renderer.render(application, tree))
+    with services.repositories.tree(application.source) as tree:
+        return list(services.renderer.render(application, tree))
 
 
 @app.command()

@@ -207,9 +207,11 @@ class Plan:
         return tuple(tuple(changes) for _, changes in stages)
 
     def keys_left(self, deleted: Iterable[ObjectKey] = ()) -> frozenset[ObjectKey]:
-        """The members after a run that deleted those; what was handed over is no longer ours."""
-        members = (change.key for change in self.changes if not change.handed_over_to)
-        return frozenset(members) - frozenset(deleted)
+        """What carries our label after a run that deleted those.
+
+        Also what is handed over: it is ours until the other application has taken it.
+        """
+        return frozenset(change.key for change in self.changes) - frozenset(deleted)
 
 
 def _order(change: Change) -> tuple[tuple[int, Stage], tuple[int, int, ObjectKey]]:

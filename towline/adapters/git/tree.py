@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from git import Git
 from git.exc import GitCommandError
@@ -19,13 +20,19 @@ MAX_BYTES = 256 * 1024**2
 class GitTree:
     """Paths are relative to the repository's root and written with `/`.
 
-    Git's batch process is started at the first question and ends with the object.
+    Git's batch process is started at the first question and ends with the `with`.
     """
 
     def __init__(self, folder: Path, commit: str, environment: Mapping[str, str]) -> None:
         self._commit = commit
         self._git = Git(folder)
         self._git.update_environment(**environment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._git.clear_cache()
 
     @property
     def commit(self) -> str:

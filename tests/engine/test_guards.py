@@ -1,0 +1,171 @@
+"""What stands between a commit and a mistake: limits, consent, approval, suspension."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.engine.world import World, config_map, tally
+from towline.core.outcome import Status
+
+PROTECTED = "apiVersion: v1\nkind: Namespace\nmetadata: {name: quay%s}\n"
+
+
+def test_an_empty_revision_prunes_nothing_until_someone_says_so(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    world.run("app")
+    world.commit({"a.yaml": None, "b.yaml": None, "README.md": "empty"})
+    with world.writes() as writes:
+        outcome = world.run("app")
+    assert outcome.status is Status.HELD
+    assert "the revision is empty" in outcome.message
+    assert writes == []
+    _approve(world, "app", world.plan("app").digest)
+    assert tally(world.run("app")) == "deleted ConfigMap/shop/b\ndeleted ConfigMap/shop/a"
+
+
+def test_allow_empty_says_so_once_for_all(world: World) -> None:
+    world.applications(world.application("app", sync="allowEmpty: true"))
+    world.commit({"a.yaml": config_map("a"), "README.md": ""})
+    world.run("app")
+    world.commit({"a.yaml": None})
+    assert tally(world.run("app")) == "deleted ConfigMap/shop/a"
+
+
+def test_more_deletions_than_the_limit_wait_while_the_rest_is_applied(world: World) -> None:
+    world.applications(world.application("app", sync="maxPrune: 10%"))
+    world.commit({f"{n}.yaml": config_map(f"c{n:02}") for n in range(20)})
+    world.run("app")
+    removed: dict[str, str | None] = {f"{n}.yaml": None for n in range(6)}
+    world.commit({**removed, "19.yaml": config_map("c19", "2")})
+    outcome = world.run("app")
+    assert outcome.status is Status.HELD
+    assert "6 of 20 objects would be pruned, maxPrune allows 5" in outcome.message
+    assert outcome.counts == {"unchanged": 13, "updated": 1, "skipped": 6}
+    _approve(world, "app", world.plan("app").digest)
+    assert world.run("app").counts == {"unchanged": 14, "deleted": 6}
+
+
+def test_an_approval_is_bound_to_its_plan(world: World) -> None:
+    world.applications(world.application("app", sync="automatic: false"))
+    world.commit({"a.yaml": config_map("a")})
+    assert world.run("app").status is Status.HELD
+    digest = world.plan("app").digest
+    world.commit({"a.yaml": config_map("a", "2")})
+    _approve(world, "app", digest)
+    with world.writes() as writes:
+        assert world.run("app").status is Status.HELD
+    assert writes == []
+    _approve(world, "app", world.plan("app").digest)
+    assert tally(world.run("app")) == "created ConfigMap/shop/a"
+    world.commit({"a.yaml": config_map("a", "3")})
+    assert world.run("app").status is Status.HELD
+
+
+def test_a_suspended_application_is_looked_at_and_not_written(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": config_map("a")})
+    world.run("app")
+    inventory = world.services.inventory("sandbox")
+    inventory.write(replace(inventory.read("app"), suspended="alice"))
+    world.commit({"a.yaml": config_map("a", "2")})
+    with world.writes() as writes:
+        outcome = world.run("app")
+    assert outcome.status is Status.SUSPENDED
+    assert outcome.message == "suspended by alice"
+    assert outcome.plan is not None
+    assert [change.action for change in outcome.plan.changes] == ["update"]
+    assert writes == []
+    inventory.write(replace(inventory.read("app"), suspended=None))
+    assert tally(world.run("app")) == "updated ConfigMap/shop/a"
+
+
+def test_without_self_heal_drift_is_shown_and_a_new_revision_heals_it(world: World) -> None:
+    world.applications(world.application("app", sync="selfHeal: false"))
+    world.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
+    world.run("app")
+    path = "/api/v1/namespaces/shop/configmaps/a"
+    world.by_hand("PATCH", path, {"data": {"key": "drifted"}})
+    with world.writes() as writes:
+        assert world.run("app").status is Status.DRIFTED
+    assert writes == []
+    assert tally(world.run("app", requested=True)) == "updated ConfigMap/shop/a"
+    world.by_hand("PATCH", path, {"data": {"key": "drifted"}})
+    world.commit({"b.yaml": config_map("b", "2")})
+    assert tally(world.run("app")) == "updated ConfigMap/shop/a\nupdated ConfigMap/shop/b"
+
+
+def test_a_namespace_goes_only_with_consent_written_in_git(world: World) -> None:
+    enabled = ", annotations: {towline.dev/prune: enabled}"
+    world.applications(world.application("app"))
+    files = {"keep.yaml": PROTECTED % "1", "go.yaml": PROTECTED % "2", "a.yaml": config_map("a")}
+    files["go.yaml"] = files["go.yaml"].replace("quay2", f"quay2{enabled}")
+    world.commit(files)
+    world.run("app")
+    world.by_hand(
+        "PATCH",
+        "/api/v1/namespaces/quay1",
+        {"metadata": {"annotations": {"towline.dev/prune": "enabled"}}},
+    )
+    world.commit({"keep.yaml": None, "go.yaml": None})
+    outcome = world.run("app")
+    assert tally(outcome).splitlines() == ["skipped Namespace/quay1", "deleted Namespace/quay2"]
+    assert "a Namespace takes others with it" in outcome.results[0].message
+    world.converge("app")
+
+
+def test_reconcile_disabled_in_git_leaves_an_object_alone(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": config_map("a")})
+    world.run("app")
+    disabled = config_map("a", "2", annotations="towline.dev/reconcile: disabled")
+    world.commit({"a.yaml": disabled})
+    assert tally(world.run("app")) == "skipped ConfigMap/shop/a"
+    assert world.data("a") == {"key": "1"}
+
+
+def test_prune_disabled_keeps_an_object_that_left_git(world: World) -> None:
+    world.applications(world.application("app"))
+    kept = config_map("a", annotations="towline.dev/prune: disabled")
+    world.commit({"a.yaml": kept, "b.yaml": config_map("b")})
+    world.run("app")
+    world.commit({"a.yaml": None})
+    outcome = world.run("app")
+    assert tally(outcome) == "skipped ConfigMap/shop/a"
+    world.converge("app")
+
+
+def test_an_immutable_field_is_an_error_unless_recreation_is_enabled(world: World) -> None:
+    secret = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {%s}}\n"
+        "immutable: true\ndata: {key: '%s'}\n"
+    )
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": secret % ("", "1")})
+    world.run("app")
+    world.commit({"a.yaml": secret % ("", "2")})
+    outcome = world.run("app")
+    assert tally(outcome) == "failed ConfigMap/shop/a"
+    assert "set towline.dev/recreate: enabled" in outcome.message
+    world.commit({"a.yaml": secret % ("towline.dev/recreate: enabled", "2")})
+    assert tally(world.run("app")) == "recreated ConfigMap/shop/a"
+    assert world.data("a") == {"key": "2"}
+
+
+def test_an_object_that_waits_for_a_finalizer_is_said_so(world: World) -> None:
+    held = config_map("a").replace("name: a", "name: a, finalizers: [example.com/wait]")
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": held, "b.yaml": config_map("b")})
+    world.run("app")
+    world.commit({"a.yaml": None})
+    world.run("app")
+    outcome = world.run("app")
+    assert tally(outcome) == "skipped ConfigMap/shop/a"
+    assert "waits for example.com/wait" in outcome.results[0].message
+    world.commit({"a.yaml": held})
+    assert "waits for example.com/wait" in world.run("app").message
+
+
+def _approve(world: World, name: str, digest: str) -> None:
+    inventory = world.services.inventory("sandbox")
+    inventory.write(replace(inventory.read(name), approved=digest))
