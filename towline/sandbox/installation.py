@@ -359,11 +359,16 @@ class WorkingCopy:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def stop_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end the story as Ctrl-C does, so that nothing is left behind."""
+    """Let the first of these signals end the story, and let nothing interrupt the clearing up."""
 
     def stop(*_: object) -> None:
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
+    for number in _STOPPING:
+        signal.signal(number, stop)
