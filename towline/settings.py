@@ -25,7 +25,7 @@ FORGES = (
     "GENERIC",
 )
 _TOKEN = re.compile(r"(?P<name>[\w.@-]+):(?P<role>viewer|operator):(?P<sha256>[0-9a-f]{64})")
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+_SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(s|m|h)")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PROTOCOLS = re.compile(r"(https|ssh|http|git|file)(:(https|ssh|http|git|file))*")

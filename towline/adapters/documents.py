@@ -24,49 +24,44 @@ class DocumentFiles:
         self._lock = threading.Lock()
         self._documents = Documents()
         self._fingerprint: Fingerprint | None = None
-        self._looked = 0.0
+        self._looked: float | None = None
         self.error = ""
 
     def __call__(self) -> Documents:
         with self._lock:
-            if time.monotonic() - self._looked >= _LOOK_SECONDS or self._fingerprint is None:
+            now = time.monotonic()
+            if self._looked is None or now - self._looked >= _LOOK_SECONDS:
+                self._looked = now
                 self._look()
             return self._documents
 
     def _look(self) -> None:
-        self._looked = time.monotonic()
+        known, self._fingerprint = self._fingerprint, None
         try:
-            fingerprint = self._fingerprint_now()
-            if fingerprint == self._fingerprint:
-                return
-            self._documents = parse_documents(_contents(self._path))
-            self.error = ""
-        except (DocumentError, OSError) as error:
+            # Taken before the files are read: what is written meanwhile is seen by the next look.
+            self._fingerprint = self._fingerprint_now()
+            if self._fingerprint != known:
+                self._documents = parse_documents(_contents(self._path))
+                self.error = ""
+        except DocumentError as error:
             self.error = str(error)
-            fingerprint = self._fingerprint_now(missing_ok=True)
-        self._fingerprint = fingerprint
+        except OSError as error:
+            self._fingerprint = None  # it may come back as it was
+            self.error = f"{error.filename or self._path}: {error.strerror}"
 
-    def _fingerprint_now(self, *, missing_ok: bool = False) -> Fingerprint:
+    def _fingerprint_now(self) -> Fingerprint:
         """Follows links, for a mounted ConfigMap changes by swapping one."""
-        found = []
-        for file in _files(self._path):
-            try:
-                stat = file.stat()
-            except OSError:
-                if missing_ok:
-                    continue
-                raise
-            found.append((str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        return tuple(found)
+        _require(self._path)
+        stats = [(str(file), file.stat()) for file in _files(self._path)]
+        return tuple((name, s.st_mtime_ns, s.st_size, s.st_ino) for name, s in stats)
 
 
 def read_documents(paths: list[Path]) -> Documents:
     """Read once, for the command line; raises DocumentError."""
     contents: dict[str, bytes] = {}
     for path in paths:
-        if not path.exists():
-            raise DocumentError(f"{path}: there is no such file or folder")
-        contents |= _contents(path)
+        root = path if path.is_dir() else path.parent
+        contents |= {str(root / name): data for name, data in _contents(path).items()}
     return parse_documents(contents)
 
 
@@ -75,7 +70,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     return sorted(
         Path(folder, name)
-        for folder, subfolders, names in os.walk(path)
+        for folder, subfolders, names in os.walk(path, onerror=_give_up)
         if not _drop_hidden(subfolders)
         for name in names
         if Path(name).suffix in _SUFFIXES and not name.startswith(".")
@@ -88,8 +83,17 @@ def _drop_hidden(subfolders: list[str]) -> bool:
     return False
 
 
-def _contents(path: Path) -> dict[str, bytes]:
+def _give_up(error: OSError) -> None:
+    """A folder that cannot be listed is not an empty one: its applications are not gone."""
+    raise error
+
+
+def _require(path: Path) -> None:
     if not path.exists():
         raise DocumentError(f"{path}: there is no such file or folder (TOWLINE_APPLICATIONS)")
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    _require(path)
     root = path if path.is_dir() else path.parent
     return {str(file.relative_to(root)): file.read_bytes() for file in _files(path)}

@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
@@ -30,7 +31,7 @@ from towline.core.errors import DocumentError, Place, SourceRefusedError, Towlin
 
 API_VERSION = "towline.dev/v1alpha1"
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 _PERCENT = re.compile(r"(\d{1,3})%")
 # Names become part of object names, labels and Redis keys: a DNS label, as Kubernetes has it.
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$"
@@ -49,6 +50,14 @@ def _duration(value: Any) -> Any:
     if not timedelta(seconds=1) <= length <= timedelta(days=7):
         raise ValueError("a duration is between 1s and 168h")
     return length
+
+
+def _duration_text(length: timedelta) -> str:
+    """As people write it: `1h30m`."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)
 
 
 def _ref_name(value: str) -> str:
@@ -92,6 +101,7 @@ def _max_prune(value: Any) -> Any:
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
+    PlainSerializer(_duration_text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^(\d+h)?(\d+m)?(\d+s)?$", "examples": ["10m"]}),
 ]
 RefName = Annotated[str, AfterValidator(_ref_name)]
@@ -100,6 +110,11 @@ RelativePath = Annotated[str, AfterValidator(_relative_path)]
 MaxPrune = Annotated[int | str, BeforeValidator(_max_prune)]
 Name = Annotated[str, Field(pattern=_NAME)]
 Patterns = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def _lasting(text: str) -> Any:
+    """A default that the JSON Schema shows as people write it, too."""
+    return Field(default=_duration(text), json_schema_extra={"default": text})
 
 
 class _Model(BaseModel):
@@ -170,10 +185,10 @@ class SyncPolicy(_Model):
     automatic: bool = True
     prune: bool = True
     self_heal: bool = True
-    interval: Duration = timedelta(minutes=10)
+    interval: Duration = _lasting("10m")
     max_prune: MaxPrune = "10%"
     allow_empty: bool = False
-    timeout: Duration = timedelta(minutes=5)
+    timeout: Duration = _lasting("5m")
 
     def prune_limit(self, members: int) -> int:
         """How many of so many members one run may delete; five are always allowed."""
@@ -222,7 +237,7 @@ class RepositorySpec(_Model):
     known_hosts_file: str | None = None
     ca_file: str | None = None
     webhook_secret_file: str | None = None
-    interval: Duration = timedelta(minutes=3)
+    interval: Duration = _lasting("3m")
 
     @model_validator(mode="after")
     def _credentials_are_whole(self) -> Self:
@@ -234,7 +249,10 @@ class RepositorySpec(_Model):
 
     @model_validator(mode="after")
     def _url_is_accepted(self) -> Self:
-        _repository_url(self.url.rstrip("/") + "/any")
+        try:
+            urls.prefix_identity(self.url)
+        except SourceRefusedError as error:
+            raise ValueError(error.message) from None
         return self
 
 
@@ -269,7 +287,7 @@ class Documents:
     def repository_for(self, url: str) -> Repository | None:
         """The Repository document whose URL covers `url`; the longest match wins."""
         covering = [r for r in self.repositories if urls.covers(r.spec.url, url)]
-        return max(covering, key=lambda r: len(r.spec.url), default=None)
+        return max(covering, key=lambda r: len(urls.prefix_identity(r.spec.url)), default=None)
 
     def following(self, repository_id: str) -> tuple[Application, ...]:
         return tuple(
@@ -350,5 +368,5 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Towline documents",
-        "oneOf": [adapter.json_schema(by_alias=True) for adapter in _KINDS.values()],
+        **TypeAdapter(Application | Repository).json_schema(by_alias=True),
     }

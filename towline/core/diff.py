@@ -79,8 +79,9 @@ _ITEM_KEYS: Final = (
     ("uid",),
 )
 
-# Texts of several lines that a literal block gives back as they are.
-_IN_LINES: Final = re.compile(r"(?=.*[^\s].*\n)[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff]*", re.DOTALL)
+# Texts of several lines that a literal block gives back as they are. The look ahead is written
+# so that it takes one pass, however long a line is.
+_IN_LINES: Final = re.compile(r"(?=\s*\S[^\n]*\n)[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff]*")
 _NEVER_FOLD: Final = 2**31
 
 _FIRST: Final = ("apiVersion", "kind", "metadata")

@@ -90,6 +90,7 @@ class Parent:
     complete: bool = False
     group_kinds: frozenset[GroupKind] = frozenset()
     namespaces: frozenset[str] = frozenset()
+    """Besides the parent's own."""
     suspended: str | None = None
     approved: str | None = None
     revision: str | None = None
@@ -110,17 +111,17 @@ class Parent:
         Naming the run changes the parent in any case, so that of two runs that read the same
         resourceVersion only one gets through.
         """
-        covered = _covering(keys)
+        group_kinds, namespaces = self._covering(keys)
         return replace(
             self,
-            group_kinds=self.group_kinds | covered[0],
-            namespaces=self.namespaces | covered[1],
+            group_kinds=self.group_kinds | group_kinds,
+            namespaces=self.namespaces | namespaces,
             run=run,
         )
 
     def settled(self, keys: Iterable[ObjectKey], *, revision: str, applied: str) -> Parent:
         """The parent after a run that did everything it planned: just what is left."""
-        group_kinds, namespaces = _covering(keys)
+        group_kinds, namespaces = self._covering(keys)
         return replace(
             self,
             group_kinds=group_kinds,
@@ -129,6 +130,12 @@ class Parent:
             applied=applied,
             approved=None,
         )
+
+    def _covering(self, keys: Iterable[ObjectKey]) -> tuple[frozenset[GroupKind], frozenset[str]]:
+        """The parent's own namespace goes without saying (KEP-3659)."""
+        keys = list(keys)
+        namespaces = frozenset(key.namespace for key in keys) - {"", self.namespace}
+        return frozenset(key.group_kind for key in keys), namespaces
 
     def body(self) -> Object:
         """The object to apply. Its resourceVersion makes it a compare-and-set; its UID keeps the
@@ -158,14 +165,6 @@ class Parent:
         if self.uid is not None:
             metadata["uid"] = self.uid
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
-
-
-def _covering(keys: Iterable[ObjectKey]) -> tuple[frozenset[GroupKind], frozenset[str]]:
-    keys = list(keys)
-    return (
-        frozenset(key.group_kind for key in keys),
-        frozenset(key.namespace for key in keys if key.namespace),
-    )
 
 
 def read_parent(live: Object | None, application: str, namespace: str) -> Parent:

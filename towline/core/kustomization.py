@@ -22,6 +22,21 @@ _REFUSED = {
     "helmCharts": "charts are not inflated by Kustomize here",
     "helmChartInflationGenerator": "charts are not inflated by Kustomize here",
 }
+_REMOTE = ("git@", "git::", "github.com/")
+_FILES = frozenset(
+    {
+        "path",
+        "files",
+        "envs",
+        "env",
+        "crds",
+        "configurations",
+        "openapi",
+        "patchesStrategicMerge",
+        *_FOLDERS,
+    }
+)
+_NAMES_NO_FILE = ("metadata", "labels", "commonLabels", "commonAnnotations")
 _MAX_FOLDERS = 1000
 
 ReadFile = Callable[[str], bytes | None]
@@ -79,8 +94,9 @@ def _kustomization(folder: str, place: Place, read: ReadFile) -> tuple[str, byte
 
 def _strings(value: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str]]:
     """Every string of the fields that name files, with its path in the document."""
-    named = {"path", "files", "envs", "env", "crds", "configurations", "openapi", *_FOLDERS}
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((name,), v) for name, v in value.items()]
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [
+        ((name,), child) for name, child in value.items() if name not in _NAMES_NO_FILE
+    ]
     while waiting:
         path, node = waiting.pop()
         if path[0] in _REFUSED:
@@ -89,7 +105,7 @@ def _strings(value: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str
             waiting += [((*path, name), child) for name, child in node.items()]
         elif isinstance(node, list):
             waiting += [((*path, index), child) for index, child in enumerate(node)]
-        elif isinstance(node, str) and named & set(path):
+        elif isinstance(node, str) and not _FILES.isdisjoint(path):
             yield path, node
 
 
@@ -99,10 +115,10 @@ def _refuse_remote(path: tuple[str | int, ...], text: str, where: Place) -> None
         raise RenderError(f"{path[0]}: {reason}", place=where)
     if "\n" in text:
         return  # an inline patch or generator, not a name
-    plain = text.partition("=")[2] or text  # configMapGenerator's `key=file`
-    if "://" in plain or plain.startswith(("git@", "git::", "github.com/")):
+    names = (text, text.partition("=")[2])  # configMapGenerator's `key=file`
+    if any("://" in name or name.startswith(_REMOTE) for name in names):
         raise RenderError(f"{text} is remote: copy it into the repository", place=where)
-    if plain.startswith("/"):
+    if any(name.startswith("/") for name in names):
         raise RenderError(f"{text} is an absolute path: name it relative to here", place=where)
 
 

@@ -132,8 +132,17 @@ def _check_identity(value: Object, place: Place) -> None:
             f"the {value['kind']} has `generateName`: what is kept equal to Git needs a fixed name",
             place=place,
         )
-    if not isinstance(name, str) or not name:
+    if not isinstance(metadata, dict) or not isinstance(name, str) or not name:
         raise ManifestError(f"the {value['kind']} has no `metadata.name`", place=place)
+    _check_segments(metadata, value["kind"], place)
+
+
+def _check_segments(metadata: Object, kind: str, place: Place) -> None:
+    """Names become parts of a request's path; what could lead elsewhere is no name anywhere."""
+    for field in ("name", "namespace"):
+        text = metadata.get(field)
+        if isinstance(text, str) and (text in (".", "..") or "/" in text or "%" in text):
+            raise ManifestError(f"the {kind} has a malformed `metadata.{field}`", place=place)
 
 
 def _check_metadata(metadata: Object, kind: str, place: Place) -> None:

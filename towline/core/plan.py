@@ -18,7 +18,7 @@ from towline.core.desired import Desired
 from towline.core.errors import Place
 from towline.core.inventory import MANAGER, PART_OF, Parent
 from towline.core.manifest import RECONCILE, RECREATE, Manifest
-from towline.core.objects import GroupKind, Object, ObjectKey, labels_of
+from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
 from towline.core.ordering import Stage, rank_of, stage_of
 from towline.core.resources import Resource
 
@@ -267,7 +267,7 @@ def _change_of_live(base: Change, manifest: Manifest, live: Object, snapshot: Sn
         return replace(base, action=Action.KEEP)
     predicted = snapshot.predicted[base.key]
     if isinstance(predicted, Refusal):
-        return _refused(base, manifest, predicted)
+        return _refused(base, manifest, predicted, snapshot)
     if same(live, predicted):
         return replace(base, action=Action.KEEP)
     adopted = "" if PART_OF in labels_of(live) else "adopted: it existed already"
@@ -319,13 +319,17 @@ def _why_not_taken_over(key: ObjectKey, owner: str, live: Object, snapshot: Snap
     )
 
 
-def _refused(base: Change, manifest: Manifest, refusal: Refusal) -> Change:
+def _refused(base: Change, manifest: Manifest, refusal: Refusal, snapshot: Snapshot) -> Change:
     if not refusal.immutable:
         return replace(base, problem=refusal.message)
-    if manifest.steers(RECREATE, "enabled"):
-        return replace(base, action=Action.RECREATE, reason=refusal.message)
-    hint = f"set {RECREATE}: enabled on the object to have it replaced"
-    return replace(base, problem=f"{refusal.message}; {hint}")
+    if not manifest.steers(RECREATE, "enabled"):
+        hint = f"set {RECREATE}: enabled on the object to have it replaced"
+        return replace(base, problem=f"{refusal.message}; {hint}")
+    foreign = base.live and inventory.why_not_ours(base.live, snapshot.parent)
+    if foreign:
+        hint = f"not replaced, for {foreign}: delete it by hand to let it be created"
+        return replace(base, problem=f"{refusal.message}; {hint}")
+    return replace(base, action=Action.RECREATE, reason=refusal.message)
 
 
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
@@ -363,6 +367,8 @@ def _prune(key: ObjectKey, live: Object, snapshot: Snapshot) -> Change:
 def _why_not_pruned(live: Object, claims: Iterable[Elsewhere], snapshot: Snapshot) -> str | None:
     if live["metadata"].get("deletionTimestamp"):
         return _being_deleted(live)
+    if key_of(live).group_kind in snapshot.unlisted:
+        return "kept, for not all objects of its kind could be listed"
     for claim in claims:
         if claim.wanted is None:
             return f"kept, for application {claim.application} may name it: {claim.reason}"
@@ -391,7 +397,10 @@ def _holds(plan: Plan, snapshot: Snapshot) -> Iterable[Hold]:
         message = "the cluster drifted and sync.selfHeal is false; to heal: towline sync"
         yield Hold(HoldScope.ALL, "drift", f"{message} {plan.application}")
     deletes = [change for change in plan.writes if change.action is Action.DELETE]
-    members = len(snapshot.members)
+    # A copied label makes no member, and must not raise what a share of the members amounts to.
+    members = sum(
+        not inventory.why_not_ours(live, snapshot.parent) for live in snapshot.members.values()
+    )
     limit = policy.prune_limit(members)
     if deletes and not snapshot.desired and not policy.allow_empty:
         message = f"the revision is empty; pruning all {len(deletes)} objects is refused"

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from towline.core.errors import SourceRefusedError
 
 _SCP_LIKE = re.compile(r"(?:(?P<user>[A-Za-z0-9_.-]+)@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)")
-_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
+_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")  # a name, or an address without its brackets
+_SCP_CREDENTIALS = re.compile(r"[^/@]*:[^/@]*@")
+_CREDENTIALS = "the URL carries a password: put it in the tokenFile of a Repository document"
 _TEXT = re.compile(r"[!-~]{1,2048}")  # printable ASCII without spaces
 
 
@@ -52,12 +54,11 @@ def _parse_url(text: str) -> GitUrl:
         parts = urlsplit(text)
         host = parts.hostname or ""
         port = parts.port  # reading it checks it
-    except ValueError as error:
-        raise SourceRefusedError(f"not a URL of a Git repository: {error}") from None
+    except ValueError:
+        # The error's own text can hold the part of a password before a slash.
+        raise SourceRefusedError("the URL's host or port is malformed") from None
     if parts.password is not None:
-        raise SourceRefusedError(
-            "the URL carries a password: put it in the tokenFile of a Repository document"
-        )
+        raise SourceRefusedError(_CREDENTIALS)
     if parts.scheme != "file" and (not _HOST.fullmatch(host) or host.startswith("-") or port == 0):
         raise SourceRefusedError(f"the URL's host is missing or malformed: {text}")
     if parts.query or parts.fragment or not parts.path.strip("/"):
@@ -66,6 +67,8 @@ def _parse_url(text: str) -> GitUrl:
 
 
 def _parse_scp_like(text: str) -> GitUrl:
+    if _SCP_CREDENTIALS.match(text):
+        raise SourceRefusedError(_CREDENTIALS)
     found = _SCP_LIKE.fullmatch(text)
     if not found or found["host"].startswith("-") or found["path"].startswith("-"):
         raise SourceRefusedError(
@@ -76,13 +79,15 @@ def _parse_scp_like(text: str) -> GitUrl:
 
 def covers(prefix: str, url: str) -> bool:
     """Whether a Repository document's `url` is `url` itself, or a folder above it."""
-    above, below = parse(prefix).identity if _names_path(prefix) else _host_of(prefix), parse(url)
-    return below.identity == above or below.identity.startswith(f"{above.rstrip('/')}/")
+    above, below = prefix_identity(prefix), parse(url).identity
+    return below == above or below.startswith(f"{above}/")
 
 
-def _names_path(prefix: str) -> bool:
-    return "://" not in prefix or bool(urlsplit(prefix).path.strip("/"))
+def prefix_identity(text: str) -> str:
+    """What a Repository document names: a repository, a folder of them, or a whole host.
 
-
-def _host_of(prefix: str) -> str:
-    return (urlsplit(prefix).hostname or "").lower()
+    The identities of all repositories below begin with it; raises SourceRefusedError.
+    """
+    if "://" in text and not text.partition("://")[2].partition("/")[2].strip("/"):
+        return parse(f"{text}/any").host.lower()
+    return parse(text).identity

@@ -68,14 +68,16 @@ def _comparator(text: str) -> Test:
         raise ValueError(f"{text!r} is not a range of versions such as ^1.2 or >=1.4 <2")
     low, above = _bounds(found)
     op = found["op"] or "="
-    if op == ">" and above is not None and found["patch"] in (None, "x", "X", "*"):
+    if above is None and op in ("<", ">"):
+        raise ValueError(f"{text!r} admits no version")
+    if above is None:
+        return lambda version: version >= low
+    if op == ">" and found["patch"] in (None, "x", "X", "*"):
         return lambda version: version >= above  # >1.2 begins with 1.3.0
-    if op == "<=" and above is not None:
+    if op == "<=" and above != low:
         return lambda version: version < above
     if op in _COMPARE:
         return lambda version: _COMPARE[op](version, low)
-    if above is None:
-        return lambda version: version >= low
     if above == low:
         return lambda version: eq(version, low)
     return lambda version: low <= version < above
@@ -87,6 +89,8 @@ def _bounds(found: re.Match[str]) -> tuple[Version, Version | None]:
     numbers = [int(n) if n is not None and n.isdigit() else None for n in given]
     major, minor, patch = (n or 0 for n in numbers)
     low = Version(major, minor, patch, prerelease=(found["pre"] or "-")[1:] or None)
+    if not Version.is_valid(str(low)):
+        raise ValueError(f"{found[0]!r} has a malformed prerelease")
     if numbers[0] is None:
         return low, None
     if found["op"] == "^":

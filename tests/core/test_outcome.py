@@ -1,0 +1,127 @@
+"""How an application stands after a run, and the one thing to read first."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.core.plans import PARENT, REVISION, key
+from towline.core.objects import ObjectKey
+from towline.core.outcome import Outcome, Result, ResultKind, Status, TriggerKind
+from towline.core.plan import Hold, HoldScope, Plan
+
+SUSPENDED = Hold(HoldScope.ALL, "suspended", "suspended by ada")
+APPROVAL = Hold(HoldScope.ALL, "approval", "to apply: towline approve")
+DRIFT = Hold(HoldScope.ALL, "drift", "to heal: towline sync")
+EMPTY = Hold(HoldScope.PRUNE, "empty", "the revision is empty")
+LIMIT = Hold(HoldScope.PRUNE, "max-prune", "too many")
+
+
+def plan(*holds: Hold) -> Plan:
+    return Plan("shop", REVISION, PARENT, (), holds)
+
+
+def result(kind: ResultKind, name: str = "a", message: str = "") -> Result:
+    return Result(kind, key("ConfigMap", name), message)
+
+
+def outcome(*results: Result, holds: tuple[Hold, ...] = (), error: str = "") -> Outcome:
+    return Outcome("shop", REVISION, plan(*holds), results, error)
+
+
+FAILED = result(ResultKind.FAILED, "a", "quota exceeded")
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        (outcome(), Status.SYNCED),
+        (outcome(result(ResultKind.UNCHANGED)), Status.SYNCED),
+        (outcome(result(ResultKind.CREATED), result(ResultKind.DELETED)), Status.SYNCED),
+        (outcome(holds=(APPROVAL,)), Status.HELD),
+        (outcome(holds=(EMPTY,)), Status.HELD),
+        (outcome(result(ResultKind.UPDATED), holds=(LIMIT,)), Status.HELD),
+        (outcome(holds=(DRIFT,)), Status.DRIFTED),
+        (outcome(holds=(DRIFT, LIMIT)), Status.DRIFTED),
+        (outcome(holds=(SUSPENDED,)), Status.SUSPENDED),
+        (outcome(holds=(SUSPENDED, APPROVAL, DRIFT, EMPTY)), Status.SUSPENDED),
+        (outcome(FAILED), Status.FAILED),
+        (outcome(FAILED, result(ResultKind.CREATED, "b")), Status.FAILED),
+        (outcome(FAILED, holds=(SUSPENDED,)), Status.FAILED),
+        (outcome(error="no such branch"), Status.FAILED),
+        (Outcome("shop", None, error="no such branch"), Status.FAILED),
+        (Outcome("shop", None), Status.UNKNOWN),
+    ],
+)
+def test_the_worst_thing_is_the_status(given: Outcome, status: Status) -> None:
+    assert given.status is status
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (outcome(), ""),
+        (Outcome("shop", None), ""),
+        (outcome(result(ResultKind.CREATED, message="adopted")), ""),
+        (outcome(error="no such branch"), "no such branch"),
+        (outcome(FAILED, error="no such branch"), "no such branch"),
+        (outcome(FAILED), "ConfigMap/shop/a: quota exceeded"),
+        (outcome(FAILED, holds=(APPROVAL,)), "ConfigMap/shop/a: quota exceeded"),
+        (outcome(holds=(SUSPENDED,)), "suspended by ada"),
+        (outcome(holds=(SUSPENDED, EMPTY)), "suspended by ada\nthe revision is empty"),
+    ],
+)
+def test_the_message_is_the_one_thing_to_read_first(given: Outcome, message: str) -> None:
+    assert given.message == message
+
+
+def test_ten_failures_are_enough_to_read() -> None:
+    results = [result(ResultKind.FAILED, f"m{n}", "no") for n in range(50)]
+    given = outcome(*results)
+    assert len(given.message.splitlines()) == 10
+    assert len(given.failures) == 50
+
+
+def test_results_are_counted_by_what_became_of_them() -> None:
+    kinds = [ResultKind.CREATED, ResultKind.UNCHANGED, ResultKind.UNCHANGED, ResultKind.FAILED]
+    assert outcome(*map(result, kinds)).counts == {"created": 1, "unchanged": 2, "failed": 1}
+    assert outcome().counts == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrote"),
+    [
+        (ResultKind.CREATED, True),
+        (ResultKind.UPDATED, True),
+        (ResultKind.RECREATED, True),
+        (ResultKind.DELETED, True),
+        (ResultKind.UNCHANGED, False),
+        (ResultKind.SKIPPED, False),
+        (ResultKind.FAILED, False),
+    ],
+)
+def test_a_run_wrote_if_one_object_was_written(kind: ResultKind, wrote: bool) -> None:
+    assert outcome(result(ResultKind.UNCHANGED), result(kind)).wrote is wrote
+
+
+def test_a_run_without_results_wrote_nothing() -> None:
+    assert not outcome().wrote
+
+
+def test_failures_are_in_the_order_of_the_results() -> None:
+    names = ["c", "a", "b"]
+    results = [result(ResultKind.FAILED, name) for name in names]
+    found: list[ObjectKey] = [r.key for r in outcome(*results).failures]
+    assert [k.name for k in found] == names
+
+
+def test_the_words_are_those_of_the_interface() -> None:
+    assert [kind.value for kind in ResultKind] == [
+        "created",
+        "updated",
+        "recreated",
+        "deleted",
+        "unchanged",
+        "skipped",
+        "failed",
+    ]
+    assert {kind.value for kind in TriggerKind} >= {"webhook", "resync", "sync"}
