@@ -123,7 +123,6 @@ class _Handler(BaseHTTPRequestHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "REMOTE_USER": "towline",
         }
         done = subprocess.run(
             ["git", "http-backend"], env=environment, input=body, capture_output=True, check=False

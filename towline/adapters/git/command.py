@@ -41,7 +41,17 @@ _CONFIG = {
     "submodule.recurse": "false",
 }
 
+# Without a Repository document there is no key, and no host key to compare with: never a question.
+_SSH_ALONE = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes"
+
+_MAX_OUTPUT = 64 * 1024**2
+"""Bytes that a child may print; a server's messages come through its error output."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class AbsentError(SourceError):
+    """The server does not have what was asked for by its id; a force push can do that for once."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,8 @@ def _ssh(key: str, known_hosts: str) -> str:
         "UserKnownHostsFile": known_hosts,
         "GlobalKnownHostsFile": "/dev/null",
         "ConnectTimeout": "10",
+        "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "2",
     }
     settings = [f"-o {shlex.quote(f'{name}={value}')}" for name, value in options.items()]
     return " ".join(["ssh", "-F", "/dev/null", *settings])
@@ -131,11 +143,14 @@ class GitRunner:
         numbered |= {f"GIT_CONFIG_VALUE_{n}": value for n, (_, value) in enumerate(pairs)}
         return {
             **numbered,
+            # Named, so that Git does not look above a broken mirror for another repository.
+            "GIT_DIR": str(self.folder),
             "GIT_CONFIG_COUNT": str(len(pairs)),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "/bin/false",
+            "GIT_SSH_COMMAND": _SSH_ALONE,
             "GIT_ALLOW_PROTOCOL": self.protocols,
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_OPTIONAL_LOCKS": "0",
@@ -173,17 +188,28 @@ class GitRunner:
             left = deadline - time.monotonic()
             try:
                 return child.communicate(timeout=max(0.0, min(0.25, left)))
-            except subprocess.TimeoutExpired:
+            except subprocess.TimeoutExpired as waited:
+                if len(waited.output or b"") + len(waited.stderr or b"") > _MAX_OUTPUT:
+                    raise SourceRefusedError(
+                        f"the repository answers with more than {_MAX_OUTPUT} bytes of messages"
+                    ) from None
                 if left <= 0:
                     raise SourceError(
                         f"the repository did not finish within {self.limits.seconds:.0f} s",
                         delay=60,
                     ) from None
-                if _size(self.folder) > self.limits.bytes:
-                    mebibytes = self.limits.bytes // 1024**2
-                    raise SourceRefusedError(
-                        f"the repository is larger than the limit of {mebibytes} MiB"
-                    ) from None
+                self.check_size()
+
+    def check_size(self) -> None:
+        """Raises SourceRefusedError if the mirror is larger than the limit."""
+        if self.is_too_large():
+            mebibytes = self.limits.bytes / 1024**2
+            raise SourceRefusedError(
+                f"the repository is larger than the limit of {mebibytes:g} MiB"
+            )
+
+    def is_too_large(self) -> bool:
+        return _size(self.folder) > self.limits.bytes
 
 
 def forget_ambient_git() -> None:
@@ -224,10 +250,16 @@ _MEANINGS = {
 }
 
 
+# What servers say of a commit that they do not have, or do not give out by its name.
+_NO_SUCH_COMMIT = ("not our ref", "unadvertised object", "couldn't find remote ref")
+
+
 def _error(stderr: str, secret: str) -> SourceError:
     text = _CONTROL.sub(" ", stderr.replace(secret, "•••") if secret else stderr)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     detail = "; ".join(lines[-3:])[:500] or "git failed without a word"
     meaning = next((words for needle, words in _MEANINGS.items() if needle in text), None)
     message = f"the repository cannot be fetched: {meaning or detail}"
+    if any(words in text for words in _NO_SUCH_COMMIT):
+        return AbsentError(message)
     return SourceError(f"{message} (git: {detail})" if meaning else message)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from towline.adapters.git.command import Credentials, GitRunner, Limits
-from towline.adapters.git.tree import GitTree
+from towline.adapters.git.command import AbsentError, Credentials, GitRunner, Limits
+from towline.adapters.git.tree import BROKEN, GitTree
 from towline.core.application import Source
-from towline.core.errors import SourceError, SourceGoneError, TowlineError
+from towline.core.errors import SourceGoneError, SourceRefusedError, TowlineError
 from towline.core.versions import newest
 
 _COMMITS = "refs/towline/commits"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def refspecs(sources: Iterable[Source]) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ class Mirror:
     def below(
         cls, root: Path, url: str, repository_id: str, *, protocols: str, limits: Limits
     ) -> Mirror:
+        root = root.absolute()  # Git runs in the mirror, not where this process does
         name = hashlib.sha256(f"{repository_id}\n{url}".encode()).hexdigest()[:32]
         folder = root / "mirrors" / f"{name}.git"
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,6 +78,8 @@ class Mirror:
         """Make the mirror equal to the server for what is followed; call it locked."""
         try:
             self._fetch(sources, credentials)
+        except SourceRefusedError:
+            raise
         except TowlineError:
             if self._is_sound():
                 raise
@@ -97,19 +102,28 @@ class Mirror:
         for commit in commits(sources):
             if not self.knows(commit):
                 spec = f"+{commit}:{_COMMITS}/{commit}"
-                self._run(*common, "--", self.url, spec, credentials=credentials)
+                # One that is not there is told to those who follow it, and to no one else.
+                with suppress(AbsentError):
+                    self._run(*common, "--", self.url, spec, credentials=credentials)
+        self._runner.check_size()
 
     def _prepare(self) -> None:
-        """A new mirror if there is none; locks that a killed process left are no one's."""
-        if not (self.folder / "HEAD").exists():
+        """A new mirror if there is no good one; what a killed process left is no one's."""
+        if not self._is_usable():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True, mode=0o700)
             # An empty template: no hook of this machine comes along.
             self._run("init", "--quiet", "--bare", "--template=", "--", ".")
         for stale in self.folder.rglob("*.lock"):
             stale.unlink(missing_ok=True)
-        for partial in (self.folder / "objects" / "pack").glob("tmp_*"):
+        for partial in (self.folder / "objects").glob("*/tmp_*"):
             partial.unlink(missing_ok=True)
+
+    def _is_usable(self) -> bool:
+        """Whether a fetch can build on what is here. What has grown over the limit with all the
+        history that was pushed over is fetched anew."""
+        is_there = (self.folder / "HEAD").exists() and not (self.folder / BROKEN).exists()
+        return is_there and not self._runner.is_too_large()
 
     def _run(self, *arguments: str, credentials: Credentials | None = None) -> str:
         return self._runner.run(*arguments, credentials=credentials)
@@ -126,18 +140,19 @@ class Mirror:
     # What is here ----------------------------------------------------------------------------
 
     def knows(self, commit: str) -> bool:
+        if not _COMMIT.fullmatch(commit):
+            return False
         try:
             self._run("cat-file", "-e", f"{commit}^{{commit}}")
         except TowlineError:
             return False
         return True
 
-    def resolve(self, source: Source) -> str:
-        """The commit of what a source follows; raises SourceGoneError."""
-        name = self._ref(source)
+    def tree(self, source: Source) -> GitTree:
+        """The head of what a source follows; raises SourceGoneError."""
         try:
-            return self._run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
-        except SourceError:
+            return GitTree(self.folder, self._ref(source), self._runner.environment())
+        except KeyError:
             raise SourceGoneError(
                 f"{source.describes} is not in {source.repository}; nothing is pruned for that"
             ) from None
@@ -155,15 +170,12 @@ class Mirror:
             raise SourceGoneError(f"no tag of {source.repository} is in the range {source.semver}")
         return f"refs/tags/{tag}"
 
-    def tree(self, commit: str) -> GitTree:
-        return GitTree(self.folder, commit, self._runner.environment())
-
     # How new it is ---------------------------------------------------------------------------
 
     def is_at(self, look: str | None, sources: Sequence[Source]) -> bool:
         """Whether the last fetch here was for this look (or a later one), and for all that is
         followed now."""
-        if look is None:
+        if look is None or (self.folder / BROKEN).exists():
             return False
         try:
             noted = json.loads(self._notes.read_text(encoding="utf-8"))

@@ -51,13 +51,13 @@ class GitRepositories:
             if not fresh:
                 self._fetch(mirror, newest or "none:0", source)
             try:
-                return mirror.tree(mirror.resolve(source))
+                return mirror.tree(source)
             except SourceGoneError:
                 if not fresh:
                     raise
-            # The last look may have been taken before this source was followed.
+            # It may be this mirror that lost it: only the server can say that it is gone.
             self._fetch(mirror, newest or "none:0", source)
-            return mirror.tree(mirror.resolve(source))
+            return mirror.tree(source)
 
     def knows(self, url: str, commit: str) -> bool:
         return self._mirror(url).knows(commit)

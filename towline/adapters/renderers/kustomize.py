@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from towline.adapters.renderers import confine
@@ -33,6 +34,8 @@ _ORIGIN_PATH = re.compile(r"^path: (.+)$", re.MULTILINE)
 _ORIGIN_SOURCE = re.compile(r"^configuredIn: (.+)$", re.MULTILINE)
 # Read above the user's own kustomization: it adds nothing but where each object comes from.
 _WRAPPER = "resources: [{path}]\nbuildMetadata: [originAnnotations]\n"
+_PATIENCE = 5.0
+"""Seconds for a child that has closed its output to end."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,9 @@ def render(
         _lay_out(work, contents)
         top = _wrap(work, path)
         output = _build([*program, str(top)], work, limits, path)
+    origins = _Origins(path, contents)
     return [
-        _manifest(document.value, document.place, path, contents)
+        origins.manifest(document.value, document.place)
         for document in yamltext.documents(output, _kustomization_file(path, contents))
     ]
 
@@ -91,15 +95,25 @@ def render(
 def _lay_out(work: Path, contents: Mapping[str, bytes]) -> None:
     for name, data in contents.items():
         target = work / "tree" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        if {"", ".", ".."} & set(name.split("/")):
+            raise RenderError("the name of the file leads out of its folder", place=Place(name))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RenderError(
+                f"Kustomize cannot be given the file: {reason}", place=Place(name)
+            ) from None
 
 
 def _wrap(work: Path, path: str) -> Path:
     top = work / "top"
     top.mkdir()
     relative = os.path.relpath(work / "tree" / path, top)
-    (top / "kustomization.yaml").write_text(_WRAPPER.format(path=relative), encoding="utf-8")
+    (top / "kustomization.yaml").write_text(
+        _WRAPPER.format(path=json.dumps(relative)), encoding="utf-8"
+    )
     return top
 
 
@@ -128,7 +142,10 @@ def _build(command: Sequence[str], work: Path, limits: Limits, path: str) -> byt
         )
         try:
             output = _read_within(child, limits, path)
-            status = child.wait(timeout=5)
+            status = child.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            message = "Kustomize closed its output and did not end"
+            raise RenderError(message, place=Place(path or ".")) from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
@@ -182,13 +199,58 @@ def _kustomization_file(path: str, contents: Mapping[str, bytes]) -> str:
     return next((name for name in names if name in contents), path or ".")
 
 
-def _manifest(value: object, place: Place, path: str, contents: Mapping[str, bytes]) -> Manifest:
-    if not isinstance(value, dict):
-        raise ManifestError("not a Kubernetes object: expected a mapping", place=place)
-    origin = annotations_of(value).get(_ORIGIN, "")
-    here = Place(_kustomization_file(path, contents))
-    found = _origin_place(origin, value, contents) or here
-    return manifest_of(_without_origin(value), found)
+@dataclass(frozen=True)
+class _Origins:
+    """Where objects come from, told from the annotation that Kustomize gives each."""
+
+    path: str
+    contents: Mapping[str, bytes]
+    _parsed: dict[str, Sequence[yamltext.Document]] = field(default_factory=dict)
+
+    def manifest(self, value: object, place: Place) -> Manifest:
+        if not isinstance(value, dict):
+            raise ManifestError("not a Kubernetes object: expected a mapping", place=place)
+        return manifest_of(_without_origin(value), self._place(value))
+
+    def _place(self, value: Object) -> Place:
+        """The file that Kustomize names, and the line of the object in it that this one was."""
+        file = _origin_file(annotations_of(value).get(_ORIGIN, ""))
+        if file not in self.contents:
+            return Place(_kustomization_file(self.path, self.contents))
+        name = str((value.get("metadata") or {}).get("name"))
+        # A prefix or suffix may have been added: the longest name that is part of this one.
+        found = [
+            (len(written), -number, document.place)
+            for number, document in enumerate(self._documents(file))
+            if (written := _name_in(document.value, value.get("kind"))) and written in name
+        ]
+        return max(found)[2] if found else Place(file)
+
+    def _documents(self, file: str) -> Sequence[yamltext.Document]:
+        if file not in self._parsed:
+            try:
+                self._parsed[file] = yamltext.documents(self.contents[file], file)
+            except ManifestError:
+                self._parsed[file] = ()
+        return self._parsed[file]
+
+
+def _origin_file(origin: str) -> str:
+    found = _ORIGIN_PATH.search(origin) or _ORIGIN_SOURCE.search(origin)
+    if not found:
+        return ""
+    text = found[1]
+    if text.startswith(("'", '"')):
+        text = str(yamltext.documents(text.encode(), _ORIGIN)[0].value)
+    return os.path.normpath(text).removeprefix("../tree/")
+
+
+def _name_in(body: object, kind: object) -> str:
+    """The name of a document's object if it is of the kind, else nothing."""
+    if not isinstance(body, dict) or body.get("kind") != kind:
+        return ""
+    metadata = body.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
 
 
 def _without_origin(value: Object) -> Object:
@@ -197,24 +259,3 @@ def _without_origin(value: Object) -> Object:
     if annotations:
         metadata["annotations"] = annotations
     return {**value, "metadata": metadata}
-
-
-def _origin_place(origin: str, value: Object, contents: Mapping[str, bytes]) -> Place | None:
-    """The file that Kustomize names, and the line of the object in it that this one came from."""
-    found = _ORIGIN_PATH.search(origin) or _ORIGIN_SOURCE.search(origin)
-    if not found:
-        return None
-    file = os.path.normpath(found[1]).removeprefix("../tree/")
-    if file not in contents:
-        return None
-    name = str((value.get("metadata") or {}).get("name"))
-    try:
-        documents = yamltext.documents(contents[file], file)
-    except ManifestError:
-        return Place(file)
-    for document in documents:
-        body = document.value
-        same_kind = isinstance(body, dict) and body.get("kind") == value.get("kind")
-        if same_kind and str((body.get("metadata") or {}).get("name")) in name:
-            return document.place
-    return Place(file)

@@ -17,10 +17,12 @@ def render(source: Source, tree: Tree) -> Sequence[Manifest]:
     """All manifests below the source's path, in the order of their files.
 
     Folders and files that begin with a dot are left out, and so are kustomizations, which are
-    no objects. A link or a submodule among the manifests is an error, for what it stands for is
-    not in the tree.
+    no objects. A submodule, and a link to a manifest or a folder, is an error: what it stands for
+    is not read, and what Git seems not to name any more would be pruned.
     """
-    files = [file for file in tree.files(source.path) if _is_manifest(file, source)]
+    candidates = [file for file in tree.files(source.path) if _is_wanted(file, source)]
+    _refuse_links_to_folders([file for file in candidates if file.is_link], tree)
+    files = [file for file in candidates if file.is_submodule or _is_manifest(file, source)]
     for file in files:
         _refuse_absent(file)
     contents = tree.read(files)
@@ -29,20 +31,37 @@ def render(source: Source, tree: Tree) -> Sequence[Manifest]:
     ]
 
 
+def _is_wanted(file: File, source: Source) -> bool:
+    below = _below(file, source)
+    is_hidden = any(part.startswith(".") for part in below.split("/"))
+    return not is_hidden and not _matches(below, source.exclude)
+
+
 def _is_manifest(file: File, source: Source) -> bool:
-    below = posixpath.relpath(file.path, source.path or ".")
-    name = posixpath.basename(below)
-    if any(part.startswith(".") for part in below.split("/")):
-        return False
-    if file.is_submodule:
-        return True
-    included = _matches(below, name, source.include) and name not in KUSTOMIZATION_FILES
-    return included and not _matches(below, name, source.exclude)
+    below = _below(file, source)
+    return posixpath.basename(below) not in KUSTOMIZATION_FILES and _matches(below, source.include)
 
 
-def _matches(below: str, name: str, patterns: Iterable[str]) -> bool:
+def _below(file: File, source: Source) -> str:
+    return file.path.removeprefix(f"{source.path}/") if source.path else file.path
+
+
+def _matches(below: str, patterns: Iterable[str]) -> bool:
     """A pattern with a slash is matched against the path below the source's, else the name."""
+    name = posixpath.basename(below)
     return any(fnmatchcase(below if "/" in pattern else name, pattern) for pattern in patterns)
+
+
+def _refuse_links_to_folders(links: Sequence[File], tree: Tree) -> None:
+    for path, target in tree.read(links).items():
+        text = target.decode(errors="replace")
+        folder = posixpath.normpath(posixpath.join(posixpath.dirname(path), text))
+        if tree.is_folder("" if folder == "." else folder):
+            raise RenderError(
+                f"a symbolic link to the folder {text}, which Towline does not follow: "
+                "put the files here, or exclude it",
+                place=Place(path),
+            )
 
 
 def _refuse_absent(file: File) -> None:

@@ -81,7 +81,7 @@ class TreeRenderer:
         try:
             items = json.loads(self._file(digest).read_bytes())
             return [Manifest(body, Place(file, line)) for body, file, line in items]
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):
             return None
 
     def _keep(self, digest: str, manifests: Sequence[Manifest]) -> None:
