@@ -43,10 +43,9 @@ class Executor:
 
     def run(self) -> tuple[Result, ...]:
         """Raises LeaseLostError before the first write that is no longer ours to make."""
-        permitted = frozenset(change.key for change in self.plan.permitted)
         results: list[Result] = []
         for stage in self.plan.applies:
-            results += self._each(stage, permitted)
+            results += self._each(stage)
             if stage[0].stage[1] is Stage.DEFINITIONS:
                 self._await_definitions(result.kind for result in results)
         failed = sum(result.kind is ResultKind.FAILED for result in results)
@@ -55,23 +54,23 @@ class Executor:
                 reason = f"not in Git; kept, for {failed} of the other objects failed"
                 results += [_result(ResultKind.SKIPPED, change, reason) for change in stage]
             else:
-                results += self._each(stage, permitted)
+                results += self._each(stage)
         return tuple(results)
 
-    def _each(self, changes: Iterable[Change], permitted: frozenset[object]) -> list[Result]:
+    def _each(self, changes: Iterable[Change]) -> list[Result]:
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return list(pool.map(lambda change: self._one(change, permitted), changes))
+            return list(pool.map(self._one, changes))
 
-    def _one(self, change: Change, permitted: frozenset[object]) -> Result:
+    def _one(self, change: Change) -> Result:
         if change.problem:
             return _result(ResultKind.FAILED, change, change.problem)
         if change.action is Action.KEEP:
             return _result(ResultKind.UNCHANGED, change, change.reason)
         if change.action is Action.SKIP:
             return _result(ResultKind.SKIPPED, change, change.reason)
-        if change.key not in permitted:
-            held = next(iter(self.plan.holds)).message
-            return _result(ResultKind.SKIPPED, change, f"{change.action} held: {held}")
+        hold = self.plan.held_by(change)
+        if hold:
+            return _result(ResultKind.SKIPPED, change, f"{change.action} held: {hold.message}")
         if not self.still_held():
             raise LeaseLostError("another worker may have taken over; the rest is left to it")
         try:

@@ -162,14 +162,16 @@ class _Observation:
         except RefusedError as refusal:
             if refusal.status != 403 or not resource.namespaced:
                 return self._unless_only_searching(resource, refusal)
-        try:
-            return [
-                body
-                for namespace in self._namespaces()
-                for body in self.cluster.list(resource, namespace=namespace, selector=selector)
-            ]
-        except RefusedError as refusal:
-            return self._unless_only_searching(resource, refusal)
+        found: list[Object] = []
+        for namespace in self._namespaces():
+            try:
+                found += self.cluster.list(resource, namespace=namespace, selector=selector)
+            except RefusedError as refusal:
+                # The inventory's own namespace goes without saying in the parent, and rights to
+                # every kind in it are not to be expected.
+                if refusal.status != 403 or namespace != self.parent.namespace:
+                    found += self._unless_only_searching(resource, refusal)
+        return found
 
     def _unless_only_searching(self, resource: Resource, refusal: RefusedError) -> list[Object]:
         """A kind that the set is not known to contain may be out of reach; others may not."""
@@ -183,7 +185,8 @@ class _Observation:
     def _namespaces(self) -> list[str]:
         """Where to look with rights that are limited to namespaces."""
         own = self.application.destination.namespace
-        return sorted({*self.parent.namespaces, *([own] if own else [])})
+        namespaces = {*self.parent.namespaces, self.parent.namespace}
+        return sorted(namespaces | ({own} if own else set()))
 
     def _look_up(self, items: list[Desired]) -> dict[ObjectKey, Object]:
         """Objects that are wanted and do not carry our label may exist all the same."""

@@ -146,6 +146,16 @@ class Scope(StrEnum):
     APPLICATION = "application"
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What is left to do for whoever gave a lease back."""
+
+    more: Trigger | None = None
+    """Why more was wanted meanwhile: a task must be queued now."""
+    retry: bool = False
+    """Nobody else comes back to what was not served, so that the caller must."""
+
+
 class Lease(Protocol):
     """The right to work on one name, and what was wanted when it was taken."""
 
@@ -156,8 +166,8 @@ class Lease(Protocol):
     def held(self) -> bool:
         """Whether it surely is ours still; answers from the clock, without a request."""
 
-    def release(self, *, served: bool, retry_after: float = 0.0) -> bool:
-        """Give it back; true if more was wanted meanwhile, and a task must be queued.
+    def release(self, *, served: bool, retry_after: float = 0.0) -> Released:
+        """Give it back; only the first call counts, and none once the lease is lost.
 
         What was not served stays wanted; the tick leaves it alone for `retry_after` seconds.
         """
@@ -167,7 +177,8 @@ class Marks(Protocol):
     """Wanted and served: counters that any number of messages can only raise, never confuse."""
 
     def want(self, scope: Scope, name: str, trigger: Trigger) -> bool:
-        """Raise the mark; true if no task is queued for it, so that the caller must queue one."""
+        """Raise the mark; true if the caller must queue a task: none is queued for it, or only
+        one behind all resyncs and this trigger is no resync."""
 
     def take(self, scope: Scope, name: str) -> Lease | None:
         """None if nothing is wanted, or another worker is at it (it will see the mark)."""
@@ -182,7 +193,7 @@ class Marks(Protocol):
         """Whether nobody else has said this name within so many seconds."""
 
     def retain(self, scope: Scope, names: Iterable[str]) -> None:
-        """Forget every name but these."""
+        """Forget every name but these, and those that somebody is at."""
 
 
 class Looks(Protocol):
@@ -191,8 +202,12 @@ class Looks(Protocol):
     def begin(self, repository: str) -> str:
         """A new number, taken before the fetch starts; `epoch:number`."""
 
-    def end(self, repository: str, look: str) -> None:
-        """Note that this look has been taken, unless a later one has."""
+    def end(self, repository: str, look: str, seen: str = "") -> str:
+        """Note what a look saw; the answer is the look that its mirror is as new as.
+
+        That is the newest one if that saw the same, and `look` itself otherwise. A look that ends
+        after a later one is noted nowhere. An empty `seen` fits no other.
+        """
 
     def newest(self, repository: str) -> str | None:
         """The latest look that has ended; None if that is not known."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from towline.core.application import Application
 from towline.core.errors import TowlineError
 from towline.core.outcome import Outcome, Result, ResultKind
-from towline.core.plan import Plan, make_plan
+from towline.core.plan import HoldScope, Plan, make_plan
 from towline.execute import Executor
 from towline.observe import Phases, observe
 from towline.ports import Inventory, Services
@@ -68,7 +68,8 @@ def _claim(made: Plan, inventory: Inventory, members: frozenset[object], run: st
 def _settle(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None:
     """Shrink the parent to what is left, and note what was applied, once all of it was done."""
     results = tuple(results)
-    if any(result.kind is ResultKind.FAILED for result in results) or made.holds:
+    waits = made.held(HoldScope.ALL) or made.held(HoldScope.PRUNE)
+    if waits or any(result.kind is ResultKind.FAILED for result in results):
         return
     deleted = [result.key for result in results if result.kind is ResultKind.DELETED]
     revision = f"{made.revision.ref}@{made.revision.commit}"

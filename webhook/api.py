@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, abort, current_app, g, jsonify, request
@@ -13,11 +14,14 @@ from towline.ports import Scope
 from towline.settings import PLAN_TASK, RECONCILE_TASK, STEER_TASK
 from webhook.access import require_token
 from webhook.office import Office
+from webhook.providers import BadPayloadError
+from webhook.providers.base import parse_json
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
 api.before_request(require_token)
 
 _MOST = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 Answer = tuple[Response, int] | Response
 
 
@@ -132,9 +136,11 @@ def resume(name: str) -> Answer:
 @api.post("/applications/<name>/approve")
 def approve(name: str) -> Answer:
     """The body names the plan: `{"plan": DIGEST}`."""
-    body = request.get_json(silent=True)
-    digest = body.get("plan") if isinstance(body, dict) else None
-    if not isinstance(digest, str) or len(digest) != 64:
+    try:
+        digest = parse_json(request.get_data(cache=False)).get("plan")
+    except BadPayloadError as error:
+        abort(400, str(error))
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         abort(400, 'send {"plan": DIGEST} with the whole digest of the plan that waits')
     return _steer(name, Verb.APPROVE, digest)
 

@@ -6,6 +6,7 @@ import json
 import logging
 
 from flask import Flask, Response
+from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
@@ -37,6 +38,12 @@ def register(app: Flask) -> None:
     def _redis(error: RedisError) -> Response:
         log.warning("Redis does not answer: %s", error)
         detail = "Redis does not answer; nothing was taken in. Send it again."
+        return problem(503, "Service Unavailable", detail, **{"Retry-After": "5"})
+
+    @app.errorhandler(OperationalError)
+    def _broker(error: OperationalError) -> Response:
+        log.warning("the broker does not answer: %s", error)
+        detail = "The broker does not answer, so that no worker was asked. Send it again."
         return problem(503, "Service Unavailable", detail, **{"Retry-After": "5"})
 
     @app.errorhandler(Exception)

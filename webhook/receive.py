@@ -4,14 +4,15 @@ it, and nothing is parsed before it is verified."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from towline.core import urls
-from towline.core.application import Repository
+from towline.core.application import Documents, Repository
 from towline.core.errors import SourceRefusedError
 from towline.settings import REFRESH_TASK
 from webhook.office import Office
@@ -37,12 +38,23 @@ class Secret:
     repository: Repository | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A verified delivery, and the followed repository that it is for, or why there is none."""
+
+    id: str
+    provider: str
+    repository: str | None = None
+    reason: str = ""
+    push: Push | None = None
+
+
 @hooks.post("/hooks/<forge>")
 def receive(forge: str) -> tuple[Response, int]:
     office: Office = current_app.extensions["towline"]
     provider = _provider(forge)
     secrets = _secrets(provider, office)
-    body = request.get_data(cache=False)
+    body = _body()
     # Every secret is tried, so that the time tells nothing of which one fitted.
     fitting = [s for s in secrets if provider.verify(request.headers, body, s.value)]
     if not fitting:
@@ -52,11 +64,30 @@ def receive(forge: str) -> tuple[Response, int]:
         case Ping():
             return jsonify(delivery=delivery, message="pong"), 200
         case Ignored(reason):
-            return _taken_in(office, provider, delivery, None, reason)
+            return _taken_in(office, Delivery(delivery, provider.name, reason=reason))
         case Push() as push:
-            if not _covers(fitting, push, office):
+            opened = _opened(fitting, push, office)
+            if opened is None:
                 abort(401, _UNVERIFIED)
-            return _taken_in(office, provider, delivery, push, "")
+            repository, why = _match(push, opened, office)
+            return _taken_in(office, Delivery(delivery, provider.name, repository, why, push))
+
+
+def _body() -> bytes:
+    """The raw bytes; 413 beyond the limit, 408 where they do not come."""
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception:  # each server has its own errors for a body that cannot be read
+        abort(400, "the body cannot be read")
+    declared = request.content_length
+    if declared is not None and len(body) < declared:
+        abort(408, "the body did not come whole in time")
+    # A body without a length is cut at the limit in silence.
+    if declared is None and len(body) >= MAX_BODY:
+        abort(413)
+    return body
 
 
 def _provider(forge: str) -> Provider:
@@ -99,21 +130,28 @@ def _lines(path: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def _covers(fitting: Iterable[Secret], push: Push, office: Office) -> bool:
-    """A repository with a secret of its own takes no other, and its secret opens no other."""
-    owner = _repository_of(push, office)
-    limited = owner if owner and owner.spec.webhook_secret_file else None
-    return any(secret.repository == limited for secret in fitting)
+def _opened(fitting: Iterable[Secret], push: Push, office: Office) -> Sequence[str] | None:
+    """Of the repositories that are followed, those that a push names and may name.
 
-
-def _repository_of(push: Push, office: Office) -> Repository | None:
+    A repository with a secret of its own takes no other, and its secret opens no other. A payload
+    has several URLs, and whoever holds a secret may write any: each is judged on its own. None if
+    the secret opens nothing that the push names.
+    """
     documents = office.documents()
-    for url in push.urls:
-        if _identity(url):
-            found = documents.repository_for(url)
-            if found:
-                return found
-    return None
+    limits = {secret.repository for secret in fitting}
+    urls_by_name = {identity: url for url in push.urls if (identity := _identity(url))}
+    known = [name for name in documents.repository_urls if name in urls_by_name]
+    judged = known or list(urls_by_name)
+    opened = [n for n in judged if _limit(documents, urls_by_name[n]) in limits]
+    if not opened and (judged or None not in limits):
+        return None
+    return [name for name in opened if name in known]
+
+
+def _limit(documents: Documents, url: str) -> Repository | None:
+    """The Repository whose own secret a push to `url` must be signed with."""
+    found = documents.repository_for(url)
+    return found if found and found.spec.webhook_secret_file else None
 
 
 def _identity(url: str) -> str | None:
@@ -123,17 +161,15 @@ def _identity(url: str) -> str | None:
         return None
 
 
-def _taken_in(
-    office: Office, provider: Provider, delivery: str, push: Push | None, reason: str
-) -> tuple[Response, int]:
-    repository, why = _match(push, office) if push else (None, reason)
+def _taken_in(office: Office, delivery: Delivery) -> tuple[Response, int]:
+    push, matched = delivery.push, delivery.repository is not None
     record = {
-        "id": delivery,
-        "provider": provider.name,
+        "id": delivery.id,
+        "provider": delivery.provider,
         "at": office.now(),
-        "matched": repository is not None,
-        "repository": repository,
-        "reason": why,
+        "matched": matched,
+        "repository": delivery.repository,
+        "reason": delivery.reason,
         "ref": push.ref if push else None,
         "before": push.before if push else None,
         "after": push.after if push else None,
@@ -141,26 +177,24 @@ def _taken_in(
     }
     received = office.inbox.receive(
         record,
-        repository=repository,
+        repository=delivery.repository,
         ref=push.ref if push else "",
         expected="" if push is None or push.deleted else push.after,
     )
-    if received.queue and repository is not None:
-        _queue(office, repository)
+    if received.queue and delivery.repository is not None:
+        _queue(office, delivery.repository)
     answer = jsonify(
-        delivery=delivery,
-        matched=repository is not None,
+        delivery=delivery.id,
+        matched=matched,
         duplicate=received.duplicate,
-        reason=why,
+        reason=delivery.reason,
     )
     return answer, 202
 
 
-def _match(push: Push, office: Office) -> tuple[str | None, str]:
+def _match(push: Push, known: Sequence[str], office: Office) -> tuple[str | None, str]:
     """The followed repository that a push is for, or why there is none."""
     documents = office.documents()
-    identities = {identity for url in push.urls if (identity := _identity(url))}
-    known = [name for name in documents.repository_urls if name in identities]
     if not known:
         return None, "no application follows this repository"
     for name in known:

@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_ready
 from kombu.entity import Queue as KombuQueue
+from kombu.exceptions import OperationalError
 
 from towline import settings as names
 from towline.adapters.documents import DocumentFiles
@@ -20,6 +21,8 @@ from towline.core.application import Application
 from towline.core.outcome import Trigger, TriggerKind
 from workers import refresh
 from workers.room import Room
+
+log = logging.getLogger(__name__)
 
 settings = names.load()
 
@@ -57,17 +60,23 @@ class CeleryQueue:
     """Publishes by name. A publish that fails is made up for by the tick."""
 
     def refresh(self, repository: str, *, queue: str) -> None:
-        app.send_task(names.REFRESH_TASK, args=[repository], queue=queue)
+        self._send(names.REFRESH_TASK, repository, queue=queue)
 
     def reconcile(self, application: Application, *, queue: str) -> None:
         limit = min(application.sync.timeout.total_seconds(), names.SOFT_LIMIT_SECONDS)
-        app.send_task(
+        self._send(
             names.RECONCILE_TASK,
-            args=[application.name],
+            application.name,
             queue=queue,
             soft_time_limit=limit,
             time_limit=limit + 30,
         )
+
+    def _send(self, task: str, name: str, **options: Any) -> None:
+        try:
+            app.send_task(task, args=[name], **options)
+        except OperationalError as error:
+            log.warning("%s of %s was not queued, the tick will: %s", task, name, error)
 
 
 def room() -> Room:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from towline import reconcile as engine
 from towline.core.application import Application
 from towline.core.errors import PermanentError, TemporaryError, TowlineError
 from towline.core.outcome import Outcome, Status, TriggerKind
 from towline.core.record import Record, plan_record, run_record
 from towline.ports import Lease, Scope
-from workers.room import Room, queue_for
+from workers.room import Room, give_back, given_back
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,12 @@ MOST_ATTEMPTS = 5
 def reconcile(name: str, room: Room) -> None:
     """Serve the application's mark; raises TemporaryError if it must be tried again."""
     lease = room.marks.take(Scope.APPLICATION, name)
-    if lease is None:
-        return
+    if lease is not None:
+        with given_back(lease, retry_after=RETRY_SECONDS):
+            _reconcile(name, lease, room)
+
+
+def _reconcile(name: str, lease: Lease, room: Room) -> None:
     application = room.documents.applications.get(name)
     if application is None:
         log.warning("application %s: there is no such document", name)
@@ -48,14 +54,10 @@ def new_run_id(now: float) -> str:
 
 def _run(
     application: Application, room: Room, lease: Lease, run: str
-) -> tuple[Outcome, TowlineError | None]:
+) -> tuple[Outcome, Exception | None]:
     requested = lease.trigger.kind is TriggerKind.SYNC
     try:
-        if lease.attempts > MOST_ATTEMPTS:
-            raise PermanentError(
-                f"this application ended its worker {lease.attempts - 1} times in a row and is "
-                "set aside until it changes, or until someone runs: towline sync"
-            )
+        _set_aside_poison(lease)
         outcome = engine.reconcile(
             application,
             room.services,
@@ -65,7 +67,22 @@ def _run(
         )
     except TowlineError as error:
         return engine.failed(application, error), error
+    except SoftTimeLimitExceeded as error:
+        late = PermanentError("the run did not end within its time (sync.timeout); tried again")
+        return engine.failed(application, late), error
+    except Exception as error:
+        # A fault of ours must show as well, though its text may hold anything.
+        bug = PermanentError(f"an unexpected {type(error).__name__}: the worker's log has it")
+        return engine.failed(application, bug), error
     return outcome, None
+
+
+def _set_aside_poison(lease: Lease) -> None:
+    if lease.attempts > MOST_ATTEMPTS:
+        raise PermanentError(
+            f"this application ended its worker {lease.attempts - 1} times in a row and is "
+            "set aside until it changes, or until someone runs: towline sync"
+        )
 
 
 def _with_applied(record: Record, room: Room) -> Record:
@@ -82,17 +99,23 @@ def _with_applied(record: Record, room: Room) -> Record:
 def _release(
     application: Application,
     outcome: Outcome,
-    error: TowlineError | None,
+    error: Exception | None,
     lease: Lease,
     room: Room,
 ) -> None:
+    def requeue(queue: str) -> None:
+        room.queue.reconcile(application, queue=queue)
+
     if isinstance(error, TemporaryError):
-        lease.release(served=False, retry_after=error.delay)
+        if give_back(lease, requeue, served=False, retry_after=error.delay):
+            raise error
+    elif error is not None and not isinstance(error, TowlineError):
+        give_back(lease, requeue, served=False, retry_after=RETRY_SECONDS)
         raise error
-    if outcome.failures:
-        lease.release(served=False, retry_after=RETRY_SECONDS)
-    elif lease.release(served=True):
-        room.queue.reconcile(application, queue=queue_for(lease.trigger))
+    elif outcome.failures:
+        give_back(lease, requeue, served=False, retry_after=RETRY_SECONDS)
+    else:
+        give_back(lease, requeue, served=True)
 
 
 def _log(outcome: Outcome, run: str, seconds: float) -> None:

@@ -4,51 +4,59 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 from towline.core.application import Application
 from towline.core.errors import SourceError, TemporaryError, TowlineError
 from towline.core.outcome import Status, Trigger, TriggerKind
 from towline.ports import Lease, Scope
-from workers.room import Room, queue_for
+from workers.room import Room, give_back, given_back
 
 log = logging.getLogger(__name__)
 
 EXPECT_SECONDS = 60.0
+RETRY_SECONDS = 60.0
+"""After so long a look that ended in an error of our own is taken again."""
+
 MOST_ATTEMPTS = 5
 
 
 def refresh(repository: str, room: Room) -> None:
     """Serve the repository's mark; raises TemporaryError if it must be looked at again."""
     lease = room.marks.take(Scope.REPOSITORY, repository)
-    if lease is None:
-        return
+    if lease is not None:
+        with given_back(lease, retry_after=RETRY_SECONDS):
+            _refresh(repository, lease, room)
+
+
+def _refresh(repository: str, lease: Lease, room: Room) -> None:
+    requeue = partial(_requeue, repository, room)
     url = room.documents.repository_urls.get(repository)
     if url is None or lease.attempts > MOST_ATTEMPTS:
         log.warning("repository %s: no application follows it, or it ends its workers", repository)
-        lease.release(served=True)
+        give_back(lease, requeue, served=True)
         return
     try:
         room.services.repositories.refresh(url)
         awaited = _awaited(repository, url, room)
         _mark_moved(repository, lease, room)
     except TowlineError as error:
-        _note_failure(repository, error, lease, room)
-        if isinstance(error, TemporaryError):
+        log.warning("repository %s: %s", repository, error)
+        room.ledger.record_source(repository, error=str(error))
+        if not isinstance(error, TemporaryError):
+            give_back(lease, requeue, served=True)
+        elif give_back(lease, requeue, served=False, retry_after=error.delay):
             raise
         return
     room.ledger.record_source(repository, error="")
-    if awaited is not None:
-        lease.release(served=False, retry_after=awaited)
+    if awaited is None:
+        give_back(lease, requeue, served=True)
+    elif give_back(lease, requeue, served=False, retry_after=awaited):
         raise SourceError(f"{repository} does not show the pushed commit yet", delay=awaited)
-    if lease.release(served=True):
-        room.queue.refresh(repository, queue=queue_for(lease.trigger))
 
 
-def _note_failure(repository: str, error: TowlineError, lease: Lease, room: Room) -> None:
-    log.warning("repository %s: %s", repository, error)
-    room.ledger.record_source(repository, error=str(error))
-    delay = error.delay if isinstance(error, TemporaryError) else 0.0
-    lease.release(served=not delay, retry_after=delay)
+def _requeue(repository: str, room: Room, queue: str) -> None:
+    room.queue.refresh(repository, queue=queue)
 
 
 def _awaited(repository: str, url: str, room: Room) -> float | None:

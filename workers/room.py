@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from towline.core.application import Application, Documents
 from towline.core.outcome import Trigger, TriggerKind
-from towline.ports import Expectations, Ledger, Marks, Scope, Services
+from towline.ports import Expectations, Lease, Ledger, Marks, Scope, Services
 from towline.settings import PUSH_QUEUE, RESYNC_QUEUE
 
 
@@ -38,6 +39,30 @@ class Room:
     def want_reconcile(self, application: Application, trigger: Trigger) -> None:
         if self.marks.want(Scope.APPLICATION, application.name, trigger):
             self.queue.reconcile(application, queue=queue_for(trigger))
+
+
+def give_back(
+    lease: Lease, requeue: Callable[[str], None], *, served: bool, retry_after: float = 0.0
+) -> bool:
+    """Release a lease, and queue a task if more was wanted meanwhile.
+
+    True if the caller is the one who comes back for what was not served.
+    """
+    left = lease.release(served=served, retry_after=retry_after)
+    if left.more is not None:
+        requeue(queue_for(left.more))
+    return left.retry
+
+
+@contextmanager
+def given_back(lease: Lease, *, retry_after: float) -> Iterator[None]:
+    """Whatever ends the block ends the lease too: it would be renewed for as long as the process
+    lives, and keep everyone else away. A lease that was released before is left as it is."""
+    try:
+        yield
+    except BaseException:
+        lease.release(served=False, retry_after=retry_after)
+        raise
 
 
 def queue_for(trigger: Trigger) -> str:

@@ -23,15 +23,22 @@ def steer(message: dict[str, Any], room: Room) -> None:
     now = room.services.clock.now()
     try:
         said = verified(message, room.signing_key(), now=now)
-    except (PermanentError, KeyError, TypeError, ValueError) as error:
+    except PermanentError as error:
         log.warning("%s", error)
+        return
+    except (AttributeError, KeyError, TypeError, ValueError):
+        log.warning("a message to steer an application is malformed: ignored")
         return
     application = room.documents.applications.get(said.application)
     if application is None:
         log.warning("application %s: there is no such document", said.application)
         return
     inventory = room.services.inventory(application.destination.cluster)
-    inventory.write(_steered(inventory.read(application.name), said))
+    parent = inventory.read(application.name)
+    if parent.steered is not None and said.at <= parent.steered:
+        log.warning("application %s: %s came too late or twice", said.application, said.verb)
+        return
+    inventory.write(replace(_steered(parent, said), steered=said.at))
     log.info("application %s: %s by %s", said.application, said.verb, said.actor)
     room.want_reconcile(application, Trigger(TriggerKind.SYNC, f"{said.verb} {said.actor}", now))
 

@@ -304,9 +304,10 @@ class Documents:
         return {a.source.repository_id: a.source.repository for a in self.applications.values()}
 
 
-def parse_documents(files: Mapping[str, bytes]) -> Documents:
+def parse_documents(files: Mapping[str, bytes], *, protocols: str = "") -> Documents:
     """Read all documents of `files` (name → content).
 
+    `protocols` are the transports that Git may use, as GIT_ALLOW_PROTOCOL has them; all if empty.
     Raises DocumentError with every error found, a line each, as `file:line: message`.
     """
     errors: list[str] = []
@@ -320,6 +321,7 @@ def parse_documents(files: Mapping[str, bytes]) -> Documents:
         for index, document in enumerate(parsed):
             try:
                 found.append((_parse(document.value), document.place))
+                errors += _refused_protocol(found[-1][0], protocols, data, file, index)
             except ValidationError as error:
                 errors += _with_lines(error, data, file, index)
             except ValueError as error:
@@ -353,6 +355,19 @@ def _with_lines(error: ValidationError, data: bytes, file: str, index: int) -> I
         if problem["type"] == "extra_forbidden":
             message = "this field is not known; is it misspelt?"
         yield f"{place}: {'.'.join(map(str, path)) or 'document'}: {message}"
+
+
+def _refused_protocol(
+    document: Application | Repository, protocols: str, data: bytes, file: str, index: int
+) -> Iterable[str]:
+    if isinstance(document, Application) and protocols:
+        scheme = urls.parse(document.source.repository).scheme
+        if scheme not in protocols.split(":"):
+            place = yamltext.place_of(data, file, index, ("spec", "source", "repository"))
+            yield (
+                f"{place}: spec.source.repository: the transport {scheme} is not allowed; "
+                f"TOWLINE_GIT_PROTOCOLS is {protocols}"
+            )
 
 
 def _repeated_names(found: Iterable[tuple[Application | Repository, Place]]) -> Iterable[str]:

@@ -39,6 +39,7 @@ _APPROVED = "towline.dev/approved"
 _REVISION = "towline.dev/revision"
 _APPLIED = "towline.dev/applied"
 _RUN = "towline.dev/run"
+_STEERED = "towline.dev/steered"
 
 # These take other objects with them when they go.
 _TAKES_OTHERS = {
@@ -96,6 +97,8 @@ class Parent:
     revision: str | None = None
     applied: str | None = None
     run: str | None = None
+    steered: float | None = None
+    """When a person last said something (seconds since the epoch): older words come too late."""
 
     @property
     def key(self) -> ObjectKey:
@@ -152,6 +155,7 @@ class Parent:
             _REVISION: self.revision,
             _APPLIED: self.applied,
             _RUN: self.run,
+            _STEERED: None if self.steered is None else repr(self.steered),
         }
         annotations |= {name: text for name, text in optional.items() if text is not None}
         metadata: Object = {
@@ -193,7 +197,15 @@ def read_parent(live: Object | None, application: str, namespace: str) -> Parent
         revision=annotations.get(_REVISION),
         applied=annotations.get(_APPLIED),
         run=annotations.get(_RUN),
+        steered=_number(annotations.get(_STEERED)),
     )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def why_not_ours(live: Object, parent: Parent) -> str | None:
@@ -204,24 +216,42 @@ def why_not_ours(live: Object, parent: Parent) -> str | None:
         return "its annotation does not name it: the label was copied"
     if fieldset.apply_entry(live, MANAGER) is None:
         return "Towline never applied it"
-    owners = live["metadata"].get("ownerReferences") or []
-    if any(owner.get("controller") for owner in owners):
-        return "a controller owns it"
+    controller = controller_of(live)
+    return f"{controller} controls it" if controller else None
+
+
+def controller_of(live: Object) -> str | None:
+    """`Kind/name` of the object's controller, if it has one."""
+    for owner in live["metadata"].get("ownerReferences") or []:
+        if owner.get("controller"):
+            return f"{owner.get('kind')}/{owner.get('name')}"
     return None
 
 
 def why_kept(live: Object) -> str | None:
-    """What the object itself says against being pruned; only words from Git count as consent."""
+    """What the object itself says against being pruned."""
     annotations = annotations_of(live)
     if annotations.get("towline.dev/reconcile") == "disabled":
         return "towline.dev/reconcile is disabled"
-    prune = annotations.get("towline.dev/prune")
-    if prune == "disabled":
+    if annotations.get("towline.dev/prune") == "disabled":
         return "towline.dev/prune is disabled"
-    key = key_of(live)
-    if (key.group, key.kind) not in _TAKES_OTHERS:
-        return None
+    return None
+
+
+def consent_needed(live: Object) -> str:
+    """Why a person must approve that the object goes; empty if nobody need.
+
+    What somebody wrote on the live object is no consent: it must have been applied from Git.
+    """
     path = ("metadata", "annotations", "towline.dev/prune")
-    if prune == "enabled" and fieldset.owns(live, MANAGER, path):
-        return None
-    return f"a {key.kind} takes others with it: set towline.dev/prune: enabled in Git first"
+    enabled = annotations_of(live).get("towline.dev/prune") == "enabled"
+    if enabled and fieldset.owns(live, MANAGER, path):
+        return ""
+    return takes_others(key_of(live))
+
+
+def takes_others(key: ObjectKey) -> str:
+    """That objects of such a kind take others with them when they go; empty if they do not."""
+    if (key.group, key.kind) not in _TAKES_OTHERS:
+        return ""
+    return f"a {key.kind} takes others with it, and towline.dev/prune was not enabled in Git"

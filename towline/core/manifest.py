@@ -39,7 +39,6 @@ _SERVER_FIELDS = (
     "uid",
 )
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_MAX_BYTES = 1_500_000  # etcd's limit on a request; the API server refuses more
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +209,3 @@ def _encoded(text: Any, what: str, place: Place) -> str:
     if not isinstance(text, str):
         raise ManifestError(f"{what} must be a string: quote it", place=place)
     return base64.b64encode(text.encode()).decode()
-
-
-def too_large(size: int) -> bool:
-    return size > _MAX_BYTES

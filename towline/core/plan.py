@@ -17,7 +17,7 @@ from towline.core.application import Application
 from towline.core.desired import Desired
 from towline.core.errors import Place
 from towline.core.inventory import MANAGER, PART_OF, Parent
-from towline.core.manifest import RECONCILE, RECREATE, Manifest
+from towline.core.manifest import PRUNE, RECONCILE, RECREATE, Manifest
 from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
 from towline.core.ordering import Stage, rank_of, stage_of
 from towline.core.resources import Resource
@@ -109,6 +109,8 @@ class Change:
     """Field managers that lose fields to us, with the fields."""
     handed_over_from: str = ""
     handed_over_to: str = ""
+    consent: str = ""
+    """Why a person must have approved this very plan before the change is made."""
 
     @property
     def place(self) -> Place | None:
@@ -142,6 +144,8 @@ class Change:
 class HoldScope(StrEnum):
     ALL = "all"
     PRUNE = "prune"
+    CONSENT = "consent"
+    """Only the changes that need a person's consent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class Hold:
 
     scope: HoldScope
     kind: str
-    """suspended, approval, drift, empty or max-prune."""
+    """suspended, approval, drift, empty, max-prune or consent."""
     message: str
 
 
@@ -169,10 +173,10 @@ class Plan:
     def digest(self) -> str:
         """Names exactly these changes of these objects at this commit; approvals are bound to it.
 
-        No manifest's content goes in, for a Secret's could be guessed from it: the commit stands
-        for the content.
+        No manifest's content goes in, for a Secret's could be guessed from it: the commit and the
+        render's digest stand for the content.
         """
-        lines = [self.application, self.revision.commit]
+        lines = [self.application, self.revision.commit, self.revision.digest]
         lines += [f"{c.action} {'/'.join(c.key)} {c.uid}" for c in self.changes if c.action.writes]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -188,8 +192,19 @@ class Plan:
         """The writes that nothing holds."""
         if self.held(HoldScope.ALL):
             return ()
-        pruning = not self.held(HoldScope.PRUNE)
-        return tuple(c for c in self.writes if pruning or c.action is not Action.DELETE)
+        pruning, consent = not self.held(HoldScope.PRUNE), not self.held(HoldScope.CONSENT)
+        return tuple(
+            change
+            for change in self.writes
+            if (pruning or change.action is not Action.DELETE) and (consent or not change.consent)
+        )
+
+    def held_by(self, change: Change) -> Hold | None:
+        """What keeps a change from being made, if anything does."""
+        scopes = [HoldScope.ALL]
+        scopes += [HoldScope.PRUNE] if change.action is Action.DELETE else []
+        scopes += [HoldScope.CONSENT] if change.consent else []
+        return next((hold for hold in self.holds if hold.scope in scopes), None)
 
     @property
     def applies(self) -> tuple[tuple[Change, ...], ...]:
@@ -253,6 +268,9 @@ def _change(desired: Desired, snapshot: Snapshot) -> Change:
         return replace(base, action=Action.CREATE)
     if live["metadata"].get("deletionTimestamp"):
         return replace(base, problem=f"{_being_deleted(live)}; it will be created after that")
+    controller = inventory.controller_of(live)
+    if controller:
+        return replace(base, problem=f"{controller} controls it: leave it out of Git")
     return _change_of_live(base, desired.manifest, live, snapshot)
 
 
@@ -329,7 +347,8 @@ def _refused(base: Change, manifest: Manifest, refusal: Refusal, snapshot: Snaps
     if foreign:
         hint = f"not replaced, for {foreign}: delete it by hand to let it be created"
         return replace(base, problem=f"{refusal.message}; {hint}")
-    return replace(base, action=Action.RECREATE, reason=refusal.message)
+    consent = "" if manifest.steers(PRUNE, "enabled") else inventory.takes_others(base.key)
+    return replace(base, action=Action.RECREATE, reason=refusal.message, consent=consent)
 
 
 _BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
@@ -361,7 +380,8 @@ def _prune(key: ObjectKey, live: Object, snapshot: Snapshot) -> Change:
     kept = _why_not_pruned(live, claims, snapshot)
     if kept:
         return replace(base, reason=f"not in Git; {kept}")
-    return replace(base, action=Action.DELETE, reason="not in Git")
+    consent = inventory.consent_needed(live)
+    return replace(base, action=Action.DELETE, reason="not in Git", consent=consent)
 
 
 def _why_not_pruned(live: Object, claims: Iterable[Elsewhere], snapshot: Snapshot) -> str | None:
@@ -396,7 +416,11 @@ def _holds(plan: Plan, snapshot: Snapshot) -> Iterable[Hold]:
     if plan.writes and not policy.self_heal and not snapshot.requested and _is_drift(plan):
         message = "the cluster drifted and sync.selfHeal is false; to heal: towline sync"
         yield Hold(HoldScope.ALL, "drift", f"{message} {plan.application}")
-    deletes = [change for change in plan.writes if change.action is Action.DELETE]
+    asking = [change for change in plan.writes if change.consent]
+    if asking:
+        named = "; ".join(f"{change.key}: {change.consent}" for change in asking[:5])
+        yield Hold(HoldScope.CONSENT, "consent", f"{named}. If it is meant: {approve}")
+    deletes = [c for c in plan.writes if c.action is Action.DELETE and not c.consent]
     # A copied label makes no member, and must not raise what a share of the members amounts to.
     members = sum(
         not inventory.why_not_ours(live, snapshot.parent) for live in snapshot.members.values()

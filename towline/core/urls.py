@@ -10,6 +10,7 @@ from towline.core.errors import SourceRefusedError
 
 _SCP_LIKE = re.compile(r"(?:(?P<user>[A-Za-z0-9_.-]+)@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>[^:].*)")
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+")  # a name, or an address without its brackets
+_SCHEMES = ("http", "https", "ssh", "file", "ftp")
 _SCP_CREDENTIALS = re.compile(r"[^/@]*:[^/@]*@")
 _CREDENTIALS = "the URL carries a password: put it in the tokenFile of a Repository document"
 _TEXT = re.compile(r"[!-~]{1,2048}")  # printable ASCII without spaces
@@ -70,6 +71,8 @@ def _parse_scp_like(text: str) -> GitUrl:
     if _SCP_CREDENTIALS.match(text):
         raise SourceRefusedError(_CREDENTIALS)
     found = _SCP_LIKE.fullmatch(text)
+    if found and found["host"] in _SCHEMES and found["path"].startswith("/"):
+        raise SourceRefusedError(f"{text} lacks a slash: write {found['host']}://…")
     if not found or found["host"].startswith("-") or found["path"].startswith("-"):
         raise SourceRefusedError(
             f"{text!r} is not the URL of a Git repository: use https://…, ssh://… or user@host:path"

@@ -15,6 +15,9 @@ _MAX_DEPTH = 64
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PRINTABLE = re.compile(r"[!-~]{1,128}")
 _MAX_REF = 1024
+_MAX_URL = 2048
+_MAX_FORM = 1024**2
+"""Bytes: taking a form apart costs far more than hashing it, and one forge signs what is inside."""
 
 
 class Headers(Protocol):
@@ -85,8 +88,10 @@ def form_payload(headers: Headers, body: bytes) -> bytes:
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return body
+    if len(body) > _MAX_FORM:
+        raise BadPayloadError("the form is too large: have the webhook send JSON")
     try:
-        fields = parse_qs(body.decode("ascii"), max_num_fields=20)
+        fields = parse_qs(body.decode("ascii"), max_num_fields=20, errors="strict")
         return fields["payload"][0].encode()
     except (ValueError, KeyError, UnicodeError):
         raise BadPayloadError("the form has no field `payload`") from None
@@ -109,7 +114,8 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and a string that does not end reaches to the end: never a step back.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 def _depth(body: bytes) -> int:
@@ -135,15 +141,21 @@ def object_field(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return field
 
 
+def _is_unicode(text: str) -> bool:
+    """JSON can spell halves of characters, which nothing else can write."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def push_of(payload: Mapping[str, Any], urls: list[Any]) -> Push:
     """The fields that GitHub, GitLab and Gitea name alike."""
     ref = text_field(payload, "ref")
     before, after = text_field(payload, "before"), text_field(payload, "after")
-    if not ref.startswith("refs/") or len(ref.encode("utf-8", "replace")) > _MAX_REF:
+    if not (ref.startswith("refs/") and _is_unicode(ref)) or len(ref.encode()) > _MAX_REF:
         raise BadPayloadError("`ref` must be the full name of a ref")
     if not (_COMMIT.fullmatch(before) and _COMMIT.fullmatch(after)):
         raise BadPayloadError("`before` and `after` must be commits")
-    spellings = tuple(dict.fromkeys(url for url in urls if isinstance(url, str) and url))
+    texts = (url for url in urls if isinstance(url, str) and 0 < len(url) <= _MAX_URL)
+    spellings = tuple(dict.fromkeys(texts))
     if not spellings:
         raise BadPayloadError("the repository has no URL")
     return Push(spellings, ref, before, after)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
+from typing import Any
 
 from webhook.providers.base import (
     Event,
@@ -11,6 +13,7 @@ from webhook.providers.base import (
     object_field,
     parse_json,
     push_of,
+    text_field,
 )
 
 _PUSHES = {"Push Hook", "Tag Push Hook"}
@@ -29,7 +32,8 @@ class GitLab:
         return ":".join(filter(None, ids))
 
     def verify(self, headers: Headers, body: bytes, secret: bytes) -> bool:  # noqa: ARG002
-        given = headers.get("X-Gitlab-Token", "").encode("utf-8", "replace")
+        # WSGI hands a header's bytes over as Latin-1.
+        given = headers.get("X-Gitlab-Token", "").encode("latin-1", "replace")
         return hmac.compare_digest(given, secret)
 
     def parse(self, headers: Headers, body: bytes) -> Event:
@@ -37,8 +41,13 @@ class GitLab:
         if event not in _PUSHES and event != "System Hook":
             return Ignored(f"the event {event[:50]!r} moves no ref; only pushes are needed")
         payload = parse_json(body)
-        if event == "System Hook" and payload.get("event_name") not in _SYSTEM_PUSHES:
+        if event == "System Hook" and _system_event(payload) not in _SYSTEM_PUSHES:
             return Ignored("this system event moves no ref")
         project = object_field(payload, "project")
         names = ("git_http_url", "git_ssh_url", "http_url", "ssh_url", "web_url")
         return push_of(payload, [project.get(name) for name in names])
+
+
+def _system_event(payload: Mapping[str, Any]) -> str:
+    """Some system events have no name, and none of those moves a ref."""
+    return text_field(payload, "event_name") if "event_name" in payload else ""

@@ -47,6 +47,7 @@ _SSH_ALONE = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=yes"
 _MAX_OUTPUT = 64 * 1024**2
 """Bytes that a child may print; a server's messages come through its error output."""
 
+_OURS = ("TOWLINE_", "FLOWER_")  # settings with secrets that are no business of Git's
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -135,6 +136,8 @@ class GitRunner:
     home: Path
     protocols: str
     limits: Limits = Limits()
+    inherited: tuple[int, ...] = ()
+    """Descriptors that a child keeps open: it holds the mirror's lock even if we are killed."""
 
     def environment(self) -> dict[str, str]:
         """What Git's settings are, whatever the machine's; GitPython adds it to the process's."""
@@ -142,6 +145,7 @@ class GitRunner:
         numbered = {f"GIT_CONFIG_KEY_{n}": key for n, (key, _) in enumerate(pairs)}
         numbered |= {f"GIT_CONFIG_VALUE_{n}": value for n, (_, value) in enumerate(pairs)}
         return {
+            **{name: "" for name in os.environ if name.startswith(_OURS)},
             **numbered,
             # Named, so that Git does not look above a broken mirror for another repository.
             "GIT_DIR": str(self.folder),
@@ -170,6 +174,7 @@ class GitRunner:
             as_process=True,
             env=environment,
             start_new_session=True,
+            pass_fds=self.inherited,
             with_exceptions=False,
         )
         child: subprocess.Popen[bytes] = process.proc  # type: ignore[assignment]

@@ -43,7 +43,7 @@ def commits(sources: Iterable[Source]) -> tuple[str, ...]:
     return tuple(sorted({source.commit for source in sources if source.commit}))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mirror:
     """The mirror of one repository below a folder that only Towline writes to."""
 
@@ -52,6 +52,7 @@ class Mirror:
     home: Path
     protocols: str
     limits: Limits
+    _lock: tuple[int, ...] = ()
 
     @classmethod
     def below(
@@ -65,17 +66,28 @@ class Mirror:
 
     @property
     def _runner(self) -> GitRunner:
-        return GitRunner(self.folder, self.home, self.protocols, self.limits)
+        return GitRunner(self.folder, self.home, self.protocols, self.limits, self._lock)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One writer on this host; the kernel lets go of the lock of a process that died."""
+        """One writer on this host; the kernel lets go of the lock once nobody has it open.
+
+        Git's children have it open too: one that outlives us cannot put an older head after a
+        newer one.
+        """
         with self.folder.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            self._lock = (lock.fileno(),)
+            try:
+                yield
+            finally:
+                self._lock = ()
 
-    def fetch(self, sources: Sequence[Source], look: str, credentials: Credentials) -> None:
-        """Make the mirror equal to the server for what is followed; call it locked."""
+    def fetch(self, sources: Sequence[Source], credentials: Credentials) -> str:
+        """Make the mirror equal to the server for what is followed; call it locked.
+
+        The answer names what was seen: equal for equal heads.
+        """
         try:
             self._fetch(sources, credentials)
         except SourceRefusedError:
@@ -85,7 +97,13 @@ class Mirror:
                 raise
             shutil.rmtree(self.folder, ignore_errors=True)
             self._fetch(sources, credentials)
-        self._note(look, sources)
+        return self._seen(sources)
+
+    def _seen(self, sources: Sequence[Source]) -> str:
+        patterns = [spec.partition(":")[2] for spec in refspecs(sources)]
+        heads = self._run("for-each-ref", "--format=%(objectname) %(refname)", "--", *patterns)
+        named = "\n".join([heads if patterns else "", *patterns, *commits(sources)])
+        return hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
 
     def _fetch(self, sources: Sequence[Source], credentials: Credentials) -> None:
         self._prepare()
@@ -187,7 +205,8 @@ class Mirror:
         wanted = {*refspecs(sources), *commits(sources)}
         return epoch == noted_epoch and int(noted_number) >= int(number) and wanted <= followed
 
-    def _note(self, look: str, sources: Sequence[Source]) -> None:
+    def note(self, look: str, sources: Sequence[Source]) -> None:
+        """Remember for which look, and for whom, this mirror was fetched."""
         followed = [*refspecs(sources), *commits(sources)]
         fresh = self._notes.with_suffix(".new")
         fresh.write_text(json.dumps({"look": look, "followed": followed}), encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from towline.adapters.git.command import Limits, credentials_of
+from towline.adapters.git.command import Credentials, Limits, credentials_of
 from towline.adapters.git.mirror import Mirror
 from towline.core import urls
 from towline.core.application import Documents, Source
@@ -20,7 +20,8 @@ class NoLooks:
     def begin(self, repository: str) -> str:
         return f"{repository}:0"
 
-    def end(self, repository: str, look: str) -> None: ...
+    def end(self, repository: str, look: str, seen: str = "") -> str:  # noqa: ARG002
+        return look
 
     def newest(self, repository: str) -> str | None:  # noqa: ARG002
         return None
@@ -38,10 +39,8 @@ class GitRepositories:
 
     def refresh(self, url: str) -> None:
         mirror = self._mirror(url)
-        look = self.looks.begin(_id(url))
         with mirror.locked():
-            self._fetch(mirror, look)
-        self.looks.end(_id(url), look)
+            self._fetch(mirror)
 
     def tree(self, source: Source) -> Tree:
         mirror = self._mirror(source.repository)
@@ -49,22 +48,32 @@ class GitRepositories:
         with mirror.locked():
             fresh = mirror.is_at(newest, self._followers(source))
             if not fresh:
-                self._fetch(mirror, newest or "none:0", source)
+                self._fetch(mirror, source)
             try:
                 return mirror.tree(source)
             except SourceGoneError:
                 if not fresh:
                     raise
             # It may be this mirror that lost it: only the server can say that it is gone.
-            self._fetch(mirror, newest or "none:0", source)
+            self._fetch(mirror, source)
             return mirror.tree(source)
 
     def knows(self, url: str, commit: str) -> bool:
         return self._mirror(url).knows(commit)
 
-    def _fetch(self, mirror: Mirror, look: str, *also: Source) -> None:
-        credentials = credentials_of(self.documents().repository_for(mirror.url), self.root)
-        mirror.fetch(self._followers(*also, url=mirror.url), look, credentials)
+    def _fetch(self, mirror: Mirror, *also: Source) -> None:
+        """Every fetch is a look, so that what it shows is never followed by something older."""
+        look = self.looks.begin(_id(mirror.url))
+        sources = self._followers(*also, url=mirror.url)
+        seen = mirror.fetch(sources, self._credentials(mirror.url))
+        mirror.note(self.looks.end(_id(mirror.url), look, seen), sources)
+
+    def _credentials(self, url: str) -> Credentials:
+        """A token that is meant for https is not sent in the clear over http."""
+        repository = self.documents().repository_for(url)
+        if repository and urls.parse(f"{repository.spec.url}/x").scheme != urls.parse(url).scheme:
+            return Credentials()
+        return credentials_of(repository, self.root)
 
     def _followers(self, *also: Source, url: str = "") -> list[Source]:
         """Every source of the repository: one fetch serves them all."""

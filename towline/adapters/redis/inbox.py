@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from towline.adapters.redis.marks import WANT, want_arguments, want_keys
 from towline.core.outcome import Trigger, TriggerKind
 from towline.ports import Received, Scope
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _KEPT = 1000
 _SEEN_SECONDS = DAY
 EXPECT_SECONDS = 60
@@ -24,16 +26,16 @@ EXPECT_SECONDS = 60
 _RECEIVE = (
     WANT
     + """
-local fresh = redis.call('SET', KEYS[4], '1', 'NX', 'EX', ARGV[7])
-redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[6], '*',
-           'record', ARGV[5], 'duplicate', fresh and '0' or '1')
+local fresh = redis.call('SET', KEYS[4], '1', 'NX', 'EX', ARGV[8])
+redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[7], '*',
+           'record', ARGV[6], 'duplicate', fresh and '0' or '1')
 redis.call('EXPIRE', KEYS[5], 7 * 86400)
 if ARGV[1] == '' then return {0, fresh and 0 or 1} end
-if ARGV[9] ~= '' then
-  redis.call('HSET', KEYS[6], ARGV[8], ARGV[9])
-  redis.call('EXPIRE', KEYS[6], ARGV[10])
+if ARGV[10] ~= '' then
+  redis.call('HSET', KEYS[6], ARGV[9], ARGV[10])
+  redis.call('EXPIRE', KEYS[6], ARGV[11])
 end
-return {want(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4]), fresh and 0 or 1}
+return {want(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]), fresh and 0 or 1}
 """
 )
 
@@ -90,8 +92,18 @@ class RedisInbox:
     def expected(self, repository: str) -> dict[str, tuple[str, float]]:
         """Full ref → the commit that a webhook announced, and when (seconds since the epoch)."""
         fields: dict[str, str] = self._redis.hgetall(key("expected", repository))  # type: ignore[assignment]
-        return {ref: tuple(json.loads(text)) for ref, text in fields.items()}
+        read = {ref: _announced(text) for ref, text in fields.items()}
+        return {ref: announced for ref, announced in read.items() if announced}
 
     def met(self, repository: str, ref: str) -> None:
         """The commit has come, or is waited for no longer."""
         self._redis.hdel(key("expected", repository), ref)
+
+
+def _announced(text: str) -> tuple[str, float] | None:
+    """None for what nobody here wrote."""
+    try:
+        commit, since = json.loads(text)
+        return (commit, float(since)) if _COMMIT.fullmatch(commit) else None
+    except (ValueError, TypeError):
+        return None

@@ -16,22 +16,41 @@ _STATUS_SECONDS = 30 * DAY
 
 Record = Mapping[str, Any]
 
+# KEYS: run, runs, status. ARGV: the run, its id, the status, runs kept, seconds of both, the
+# prefix of runs. What falls off the list goes with it: a run that fails every few seconds would
+# fill Redis within its seven days.
+_RECORD = """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[5])
+redis.call('LPUSH', KEYS[2], ARGV[2])
+for _, id in ipairs(redis.call('LRANGE', KEYS[2], ARGV[4], -1)) do
+  redis.call('DEL', ARGV[7] .. id)
+end
+redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
+redis.call('EXPIRE', KEYS[2], ARGV[5])
+redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[6])
+"""
+
 
 class RedisLedger:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._record = redis.register_script(_RECORD)
 
     def record_run(self, run: Record) -> None:
         """Keep a run, put it on its application's list, and let it be the status."""
-        application, text = run["application"], json.dumps(run)
-        runs = key("runs", application)
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.set(key("run", run["id"]), text, ex=_RUN_SECONDS)
-            pipe.lpush(runs, run["id"])
-            pipe.ltrim(runs, 0, _RUNS_KEPT - 1)
-            pipe.expire(runs, _RUN_SECONDS)
-            pipe.set(key("status", application), json.dumps(_status(run)), ex=_STATUS_SECONDS)
-            pipe.execute()
+        application = run["application"]
+        self._record(
+            keys=[key("run", run["id"]), key("runs", application), key("status", application)],
+            args=[
+                json.dumps(run),
+                run["id"],
+                json.dumps(_status(run)),
+                _RUNS_KEPT,
+                _RUN_SECONDS,
+                _STATUS_SECONDS,
+                f"{key('run')}:",
+            ],
+        )
 
     def run(self, run_id: str) -> Record | None:
         return self._get(key("run", run_id))

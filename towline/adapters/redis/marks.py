@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from towline.adapters.redis.connection import key
 from towline.core.outcome import Trigger, TriggerKind
-from towline.ports import Scope
+from towline.ports import Released, Scope
 
 LEASE_SECONDS = 60.0
 _RENEW_SECONDS = 15.0
@@ -30,52 +30,73 @@ QUEUED_SECONDS = 60
 """After so long a message that never came counts as lost, and the tick queues another."""
 
 # KEYS: wanted, trigger, queued. The first trigger that is not served is kept, for it tells how
-# long the push has waited; but a person's word weighs more than any other.
+# long the push has waited; but a person's word weighs more than any other, and a resync less. The
+# queued mark says whether the message waits behind all resyncs (0), where nothing urgent may wait.
 WANT = """
-local function want(keys, name, trigger, person, queued_seconds)
+local function is_resync(trigger)
+  return string.find(trigger, '"kind": "resync"', 1, true) ~= nil
+end
+local function queue(queued_key, urgent, seconds)
+  local queued = redis.call('GET', queued_key)
+  if queued == '1' or (queued and urgent == '0') then return false end
+  redis.call('SET', queued_key, urgent, 'EX', seconds)
+  return true
+end
+local function want(keys, name, trigger, person, urgent, seconds)
   redis.call('HINCRBY', keys[1], name, 1)
-  if person == '1' or redis.call('HEXISTS', keys[2], name) == 0 then
+  local earlier = redis.call('HGET', keys[2], name)
+  if person == '1' or not earlier or (urgent == '1' and is_resync(earlier)) then
     redis.call('HSET', keys[2], name, trigger)
   end
-  if redis.call('SET', keys[3], '1', 'NX', 'EX', queued_seconds) then return 1 end
-  return 0
+  return queue(keys[3], urgent, seconds) and 1 or 0
 end
 """
 
-_WANT = WANT + "return want(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4])"
+_WANT = WANT + "return want(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])"
 
 # KEYS: wanted, trigger, queued, served, lease, retry, attempts. The queued mark goes before
-# anything else: whoever wants more from now on must queue again.
+# anything else: whoever wants more from now on must queue again. The counters are compared for
+# being equal, not for which is larger: where one of them was lost, there is one run too many.
 _TAKE = """
 redis.call('DEL', KEYS[3])
-local wanted = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
-local served = tonumber(redis.call('HGET', KEYS[4], ARGV[1]) or '0')
-if wanted <= served then return false end
+local wanted = redis.call('HGET', KEYS[1], ARGV[1]) or '0'
+local served = redis.call('HGET', KEYS[4], ARGV[1]) or '0'
+if wanted == served then return false end
 if not redis.call('SET', KEYS[5], ARGV[2], 'NX', 'PX', ARGV[3]) then return false end
 local trigger = redis.call('HGET', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[6], ARGV[1])
 return {wanted, trigger or '', redis.call('HINCRBY', KEYS[7], ARGV[1], 1)}
 """
 
-# KEYS: as for take. Gives the lease back and says in one step whether more is wanted.
-_RELEASE = """
-if redis.call('GET', KEYS[5]) ~= ARGV[2] then return 0 end
+# KEYS: as for take. ARGV: name, token, seen, served, the trigger left, whether it is a person's,
+# now, the time of the retry, queued seconds. Gives the lease back and says in one step whether
+# more is wanted, and whether the caller is the one who comes back: every message that fails would
+# come again for itself otherwise, and they would pile up.
+_RELEASE = (
+    WANT
+    + """
+if redis.call('GET', KEYS[5]) ~= ARGV[2] then return {0, '', 0} end
 redis.call('DEL', KEYS[5])
 redis.call('HDEL', KEYS[7], ARGV[1])
 if ARGV[4] == '1' then
   redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
-else
-  redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[5])
-  redis.call('HSET', KEYS[6], ARGV[1], ARGV[6])
-  return 0
+  redis.call('HDEL', KEYS[6], ARGV[1])
+elseif ARGV[6] == '1' or redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
 end
-local wanted = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
-if wanted > tonumber(ARGV[3]) and redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[7]) then
-  return 1
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '0') ~= ARGV[3] then
+  redis.call('HDEL', KEYS[6], ARGV[1])
+  local trigger = redis.call('HGET', KEYS[2], ARGV[1]) or ''
+  local urgent = is_resync(trigger) and '0' or '1'
+  return {queue(KEYS[3], urgent, ARGV[9]) and 1 or 0, trigger, 0}
 end
-return 0
+if ARGV[4] == '1' then return {0, '', 0} end
+local pending = tonumber(redis.call('HGET', KEYS[6], ARGV[1]) or '0') or 0
+if pending > tonumber(ARGV[7]) and pending <= tonumber(ARGV[8]) then return {0, '', 0} end
+redis.call('HSET', KEYS[6], ARGV[1], ARGV[8])
+return {0, '', 1}
 """
+)
 
 _RENEW = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -90,11 +111,11 @@ local names = {}
 local marks = redis.call('HGETALL', KEYS[1])
 for i = 1, #marks, 2 do
   local name = marks[i]
-  local served = tonumber(redis.call('HGET', KEYS[2], name) or '0')
-  local retry = tonumber(redis.call('HGET', KEYS[3], name) or '0')
-  if tonumber(marks[i + 1]) > served and retry <= tonumber(ARGV[1])
+  local served = redis.call('HGET', KEYS[2], name) or '0'
+  local retry = tonumber(redis.call('HGET', KEYS[3], name) or '0') or 0
+  if marks[i + 1] ~= served and retry <= tonumber(ARGV[1])
       and redis.call('EXISTS', ARGV[4] .. name) == 0
-      and redis.call('SET', ARGV[3] .. name, '1', 'NX', 'EX', ARGV[2]) then
+      and redis.call('SET', ARGV[3] .. name, '0', 'NX', 'EX', ARGV[2]) then
     names[#names + 1] = name
   end
 end
@@ -113,6 +134,16 @@ end
 return names
 """
 
+# KEYS: all hashes. ARGV: the prefix of leases, then the names to forget. A name that somebody is
+# at is left to a later tick: its release would count what it served against a mark begun anew.
+_FORGET = """
+for i = 2, #ARGV do
+  if redis.call('EXISTS', ARGV[1] .. ARGV[i]) == 0 then
+    for _, hash in ipairs(KEYS) do redis.call('HDEL', hash, ARGV[i]) end
+  end
+end
+"""
+
 _HASHES = ("wanted", "trigger", "served", "retry", "slot", "attempts")
 
 
@@ -122,7 +153,8 @@ def want_keys(scope: Scope, name: str) -> list[str]:
 
 def want_arguments(name: str, trigger: Trigger) -> list[str]:
     person = "1" if trigger.kind is TriggerKind.SYNC else "0"
-    return [name, json.dumps(asdict(trigger)), person, str(QUEUED_SECONDS)]
+    urgent = "0" if trigger.kind is TriggerKind.RESYNC else "1"
+    return [name, json.dumps(asdict(trigger)), person, urgent, str(QUEUED_SECONDS)]
 
 
 def _all_keys(scope: Scope, name: str) -> list[str]:
@@ -138,6 +170,7 @@ class RedisMarks:
         self._take = redis.register_script(_TAKE)
         self._unserved = redis.register_script(_UNSERVED)
         self._enter = redis.register_script(_ENTER)
+        self._forget = redis.register_script(_FORGET)
 
     def want(self, scope: Scope, name: str, trigger: Trigger) -> bool:
         return bool(self._want(keys=want_keys(scope, name), args=want_arguments(name, trigger)))
@@ -150,8 +183,8 @@ class RedisMarks:
         if not answer:
             return None
         seen, trigger, attempts = answer
-        ticket = Ticket(scope, name, token, int(seen), _trigger(trigger), int(attempts))
-        return RedisLease(self._redis, ticket, began)
+        ticket = Ticket(scope, name, token, str(seen), _trigger(trigger), int(attempts))
+        return RedisLease(self._redis, ticket, began, self._now)
 
     def unserved(self, scope: Scope) -> Sequence[str]:
         keys = [key(scope, "wanted"), key(scope, "served"), key(scope, "retry")]
@@ -174,13 +207,13 @@ class RedisMarks:
         return bool(self._redis.set(key("slot", name), "1", nx=True, px=milliseconds))
 
     def retain(self, scope: Scope, names: Iterable[str]) -> None:
-        """Forget every name but these."""
+        """Forget every name but these, and those that somebody is at."""
         kept = set(names)
-        for kind in _HASHES:
-            fields: list[str] = self._redis.hkeys(key(scope, kind))  # type: ignore[assignment]
-            gone = [name for name in fields if name not in kept]
-            if gone:
-                self._redis.hdel(key(scope, kind), *gone)
+        hashes = [key(scope, kind) for kind in _HASHES]
+        known = {str(name) for hash_key in hashes for name in self._redis.hkeys(hash_key)}
+        gone = sorted(known - kept)
+        if gone:
+            self._forget(keys=hashes, args=[f"{key(scope, 'lease')}:", *gone])
 
 
 def _trigger(text: str) -> Trigger:
@@ -201,7 +234,7 @@ class Ticket:
     scope: Scope
     name: str
     token: str
-    seen: int
+    seen: str
     trigger: Trigger
     attempts: int
 
@@ -209,7 +242,10 @@ class Ticket:
 class RedisLease:
     """Renewed by a thread of its own until it is released or lost."""
 
-    def __init__(self, redis: Redis, ticket: Ticket, began: float) -> None:
+    def __init__(
+        self, redis: Redis, ticket: Ticket, began: float, now: Callable[[], float] = time.time
+    ) -> None:
+        self._now = now
         self.trigger = ticket.trigger
         self.attempts = ticket.attempts
         self._redis = redis
@@ -244,18 +280,22 @@ class RedisLease:
             return self.trigger
         return replace(self.trigger, kind=TriggerKind.RETRY)
 
-    def release(self, *, served: bool, retry_after: float = 0.0) -> bool:
+    def release(self, *, served: bool, retry_after: float = 0.0) -> Released:
         """Only the first call counts: a lease that is not ours any more changes nothing."""
         self._ended.set()
         self._thread.join(timeout=1)
+        left, now = self._trigger_left(), self._now()
         arguments = [
             self._ticket.name,
             self._ticket.token,
-            str(self._ticket.seen),
+            self._ticket.seen,
             "1" if served else "0",
-            json.dumps(asdict(self._trigger_left())),
-            str(time.time() + retry_after),
+            json.dumps(asdict(left)),
+            "1" if left.kind is TriggerKind.SYNC else "0",
+            str(now),
+            str(now + retry_after),
             str(QUEUED_SECONDS),
         ]
         script = self._redis.register_script(_RELEASE)
-        return bool(script(keys=self._keys, args=arguments))
+        queue, trigger, retry = script(keys=self._keys, args=arguments)
+        return Released(_trigger(trigger) if queue else None, bool(retry))
