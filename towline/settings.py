@@ -87,6 +87,15 @@ HARD_LIMIT_SECONDS = 600
 SOFT_LIMIT_SECONDS = 570
 VISIBILITY_SECONDS = 660
 
+
+def time_limits(seconds: float | None) -> dict[str, float]:
+    """Celery's limits for a task that may take so long, below those that all tasks have."""
+    if seconds is None:
+        return {}
+    soft = min(seconds, SOFT_LIMIT_SECONDS)
+    return {"soft_time_limit": soft, "time_limit": soft + 30}
+
+
 PUSH_QUEUE = "push"
 RESYNC_QUEUE = "resync"
 

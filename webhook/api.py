@@ -119,7 +119,8 @@ def sync(name: str) -> Answer:
     asked = office.now()
     trigger = Trigger(TriggerKind.SYNC, g.actor, asked)
     if office.marks.want(Scope.APPLICATION, name, trigger):
-        office.send(RECONCILE_TASK, [name])
+        seconds = found.sync.timeout.total_seconds()
+        office.send(RECONCILE_TASK, [name], seconds=seconds)
     return jsonify(application=name, at=asked), 202
 
 

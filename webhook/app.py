@@ -30,7 +30,7 @@ def create_app(settings: names.Settings | None = None, send: Sender | None = Non
     redis = connect(settings.redis_url)
     office = Office(
         settings=settings,
-        documents=DocumentFiles(settings.applications),
+        documents=DocumentFiles(settings.applications, protocols=settings.git_protocols),
         inbox=RedisInbox(redis),
         ledger=RedisLedger(redis),
         marks=RedisMarks(redis),
@@ -54,8 +54,9 @@ def _celery_sender(settings: names.Settings) -> Sender:
     celery = Celery("towline-webhook", set_as_current=False)
     celery.conf.update(settings.broker_options())
 
-    def send(task: str, arguments: Sequence[Any]) -> None:
-        celery.send_task(task, args=list(arguments), queue=names.PUSH_QUEUE, retry=False)
+    def send(task: str, arguments: Sequence[Any], *, seconds: float | None = None) -> None:
+        limits = names.time_limits(seconds)
+        celery.send_task(task, args=list(arguments), queue=names.PUSH_QUEUE, retry=False, **limits)
 
     return send
 
@@ -71,7 +72,8 @@ def _add_health(app: Flask, office: Office) -> None:
         office.documents()
         checks = {
             "redis": "" if office.redis_answers() else "does not answer",
-            "documents": office.documents.error,
+            # What exactly is wrong is for those who may see documents: GET /api/v1/applications.
+            "documents": "in error" if office.documents.error else "",
         }
         ready = not any(checks.values())
         body = {name: error or "ok" for name, error in checks.items()}

@@ -12,8 +12,10 @@ from towline.settings import Settings
 
 
 class Sender(Protocol):
-    def __call__(self, task: str, arguments: Sequence[Any]) -> None:
-        """Publish a task by name; raises what the broker's client raises."""
+    def __call__(
+        self, task: str, arguments: Sequence[Any], *, seconds: float | None = None
+    ) -> None:
+        """Publish a task by name, with its time; raises what the broker's client raises."""
 
 
 class DocumentSource(Protocol):

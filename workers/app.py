@@ -63,14 +63,8 @@ class CeleryQueue:
         self._send(names.REFRESH_TASK, repository, queue=queue)
 
     def reconcile(self, application: Application, *, queue: str) -> None:
-        limit = min(application.sync.timeout.total_seconds(), names.SOFT_LIMIT_SECONDS)
-        self._send(
-            names.RECONCILE_TASK,
-            application.name,
-            queue=queue,
-            soft_time_limit=limit,
-            time_limit=limit + 30,
-        )
+        limits = names.time_limits(application.sync.timeout.total_seconds())
+        self._send(names.RECONCILE_TASK, application.name, queue=queue, **limits)
 
     def _send(self, task: str, name: str, **options: Any) -> None:
         try:
@@ -87,7 +81,7 @@ def room() -> Room:
 @functools.cache
 def _room(pid: int) -> Room:  # noqa: ARG001
     redis = connect(settings.redis_url)
-    documents = DocumentFiles(settings.applications)
+    documents = DocumentFiles(settings.applications, protocols=settings.git_protocols)
     return Room(
         services=build_services(settings, documents, RedisLooks(redis)),
         marks=RedisMarks(redis),

@@ -35,7 +35,7 @@ def _reconcile(name: str, lease: Lease, room: Room) -> None:
     application = room.documents.applications.get(name)
     if application is None:
         log.warning("application %s: there is no such document", name)
-        lease.release(served=True)
+        lease.release(served=room.is_furnished, retry_after=RETRY_SECONDS)
         return
     started = room.services.clock.now()
     run = new_run_id(started)
@@ -81,7 +81,7 @@ def _set_aside_poison(lease: Lease) -> None:
     if lease.attempts > MOST_ATTEMPTS:
         raise PermanentError(
             f"this application ended its worker {lease.attempts - 1} times in a row and is "
-            "set aside until it changes, or until someone runs: towline sync"
+            "set aside for now; the worker's log and the revision should tell why"
         )
 
 

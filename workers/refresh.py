@@ -34,7 +34,7 @@ def _refresh(repository: str, lease: Lease, room: Room) -> None:
     url = room.documents.repository_urls.get(repository)
     if url is None or lease.attempts > MOST_ATTEMPTS:
         log.warning("repository %s: no application follows it, or it ends its workers", repository)
-        give_back(lease, requeue, served=True)
+        give_back(lease, requeue, served=room.is_furnished, retry_after=RETRY_SECONDS)
         return
     try:
         room.services.repositories.refresh(url)

@@ -32,6 +32,12 @@ class Room:
     def documents(self) -> Documents:
         return self.services.documents()
 
+    @property
+    def is_furnished(self) -> bool:
+        """Whether documents were ever read here: a process that began while they were in error
+        knows no application, and must not take that for an answer."""
+        return bool(self.documents.applications)
+
     def want_refresh(self, repository: str, trigger: Trigger) -> None:
         if self.marks.want(Scope.REPOSITORY, repository, trigger):
             self.queue.refresh(repository, queue=queue_for(trigger))

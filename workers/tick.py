@@ -13,7 +13,8 @@ from workers.room import Room
 
 
 def tick(room: Room) -> None:
-    _forget_removed(room)
+    if room.is_furnished:
+        _forget_removed(room)
     _mark_due(room)
     _queue_unserved(room)
 

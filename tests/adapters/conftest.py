@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.git_world import TOKEN, CountingForge, World, make_blank, repository, serving
+from tests.adapters.git_world import (
+    TOKEN,
+    CountingForge,
+    MemoryLooks,
+    World,
+    make_blank,
+    repository,
+    serving,
+)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +43,6 @@ def token_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def web(tmp_path: Path, blank: Path, forge: CountingForge, token_file: Path) -> World:
     """The same repository behind HTTP and a token."""
-    world = World.at(tmp_path, blank, f"{forge.url}/deploy.git")
+    world = World.at(tmp_path, blank, f"{forge.url}/deploy.git", MemoryLooks())
     world.follow(repositories=(repository(forge.url, tokenFile=token_file),))
     return world

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from towline.adapters.git import GitRepositories
+from towline.adapters.git import GitRepositories, NoLooks
 from towline.adapters.git.command import Limits
 from towline.core.application import Application, Documents, Repository, Source
 from towline.ports import Tree
@@ -60,17 +60,21 @@ class MemoryLooks:
     def __init__(self) -> None:
         self.epoch = 1
         self._begun: dict[str, int] = defaultdict(int)
-        self._ended: dict[str, str] = {}
+        self._ended: dict[str, tuple[str, str]] = {}
 
     def begin(self, repository: str) -> str:
         self._begun[repository] += 1
         return f"epoch{self.epoch}:{self._begun[repository]}"
 
-    def end(self, repository: str, look: str) -> None:
-        self._ended[repository] = look
+    def end(self, repository: str, look: str, seen: str = "") -> str:
+        newest, newest_seen = self._ended.get(repository, ("", ""))
+        if seen and seen == newest_seen:
+            return newest
+        self._ended[repository] = (look, seen)
+        return look
 
     def newest(self, repository: str) -> str | None:
-        return self._ended.get(repository)
+        return self._ended.get(repository, (None, ""))[0]
 
     def flush(self) -> None:
         self.epoch += 1
@@ -85,15 +89,19 @@ class World:
     folder: Path
     upstream: WorkingCopy
     url: str
-    looks: MemoryLooks = field(default_factory=MemoryLooks)
+    looks: MemoryLooks | None = None
+    """Without them every tree is fetched anew."""
     documents: Documents = field(default_factory=Documents)
 
     @classmethod
-    def at(cls, folder: Path, blank: Path, url: str = "") -> World:
+    def at(
+        cls, folder: Path, blank: Path, url: str = "", looks: MemoryLooks | None = None
+    ) -> World:
         """A copy of `blank`, which is cheaper than to make everything anew for each test."""
         shutil.copytree(blank, folder, dirs_exist_ok=True)
         bare = folder / "forge" / "deploy.git"
-        return cls(folder, WorkingCopy(bare, folder / "work"), url or f"file://{bare}")
+        copy = WorkingCopy(bare, folder / "work")
+        return cls(folder, copy, url or f"file://{bare}", looks)
 
     def source(self, *, path: str = "", repository: str = "", **followed: Any) -> Source:
         body = {"repository": repository or self.url, "path": path, **followed}
@@ -115,7 +123,7 @@ class World:
         return GitRepositories(
             root or self.folder / "data",
             lambda: self.documents,
-            self.looks,
+            self.looks or NoLooks(),
             protocols=protocols,
             limits=limits or Limits(seconds=30),
         )
@@ -253,6 +261,15 @@ def eventually(what: Callable[[], object], seconds: float = 10.0) -> bool:
             return True
         time.sleep(0.01)
     return bool(what())
+
+
+def own_children() -> list[str]:
+    """The children of this process, without the broker that all its tests share."""
+    names = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            names.append(child.name())
+    return [name for name in names if name != "valkey-server"]
 
 
 def running(*words: str) -> list[list[str]]:

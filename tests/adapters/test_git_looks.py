@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.adapters.git_world import CountingForge, World, head
+from tests.adapters.git_world import CountingForge, MemoryLooks, World, head
+from towline.adapters.git import NoLooks
 from towline.core.errors import SourceError
 
 # `web` fetches over HTTP, where the forge counts.
@@ -57,9 +60,9 @@ def test_a_mirror_that_is_newer_than_the_newest_look_does_not_fetch(
     web.follow(web.source())
     repositories = web.repositories()
     repositories.refresh(web.url)
-    noted = web.looks.newest(web.source().repository_id)
+    noted = _looks(web).newest(web.source().repository_id)
     repositories.refresh(web.url)
-    web.looks.end(web.source().repository_id, str(noted))
+    _looks(web).end(web.source().repository_id, str(noted))
     head(repositories, web.source())
     assert forge.fetches == 2
 
@@ -72,15 +75,42 @@ def test_numbers_of_an_emptied_redis_are_not_compared_with_those_before(
     here, there = web.repositories(), web.repositories(root=web.folder / "other-host")
     for _ in range(3):
         here.refresh(web.url)
-    web.looks.flush()
+    _looks(web).flush()
     pushed = web.push({"a": "1"})
     there.refresh(web.url)
     assert head(here, web.source()) == pushed
     assert forge.fetches == 5
 
 
-def test_without_a_look_every_tree_is_fetched(web: World, forge: CountingForge) -> None:
-    repositories = web.repositories()
+def test_a_fetch_of_another_host_that_showed_more_makes_a_mirror_old(
+    web: World, forge: CountingForge
+) -> None:
+    """Else this host would follow something newer with something older."""
+    web.push()
+    web.follow(web.source())
+    here, there = web.repositories(), web.repositories(root=web.folder / "other-host")
+    here.refresh(web.url)
+    pushed = web.push({"a": "1"})
+    assert head(there, web.source()) == pushed
+    assert head(here, web.source()) == pushed
+    assert forge.fetches == 3
+
+
+def test_a_fetch_of_another_host_that_showed_the_same_makes_no_mirror_old(
+    web: World, forge: CountingForge
+) -> None:
+    web.push()
+    web.follow(web.source())
+    here, there = web.repositories(), web.repositories(root=web.folder / "other-host")
+    here.refresh(web.url)
+    for _ in range(3):
+        head(there, web.source())
+        head(here, web.source())
+    assert forge.fetches == 2
+
+
+def test_without_looks_every_tree_is_fetched(web: World, forge: CountingForge) -> None:
+    repositories = replace(web.repositories(), looks=NoLooks())
     for number in range(2):
         pushed = web.push({"a": str(number)})
         assert head(repositories, web.source()) == pushed
@@ -123,4 +153,9 @@ def test_a_look_that_failed_is_not_noted(web: World, forge: CountingForge) -> No
     for _ in range(2):
         with pytest.raises(SourceError):
             repositories.refresh(web.url)
-    assert web.looks.newest(web.source().repository_id) == "epoch1:1"
+    assert _looks(web).newest(web.source().repository_id) == "epoch1:1"
+
+
+def _looks(world: World) -> MemoryLooks:
+    assert world.looks is not None
+    return world.looks

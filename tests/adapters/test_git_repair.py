@@ -19,6 +19,7 @@ import pytest
 
 from tests.adapters.git_world import (
     CountingForge,
+    MemoryLooks,
     World,
     eventually,
     head,
@@ -49,7 +50,7 @@ mirror = Mirror.below(
 )
 secret = {"TOWLINE_GIT_USERNAME": "towline", "TOWLINE_GIT_PASSWORD": token}
 with mirror.locked():
-    mirror.fetch([source], "none:0", Credentials({"GIT_ASKPASS": askpass, **secret}, token))
+    mirror.fetch([source], Credentials({"GIT_ASKPASS": askpass, **secret}, token))
 """
 
 
@@ -343,6 +344,7 @@ def test_a_damaged_mirror_whose_server_is_away_gives_a_temporary_failure(world: 
 def test_a_good_mirror_outlives_a_server_that_is_away(world: World) -> None:
     pushed = world.push({"a.yaml": "1"})
     world.follow(world.source())
+    world.looks = MemoryLooks()
     repositories = world.repositories()
     repositories.refresh(world.url)
     world.upstream.bare.rename(world.folder / "away")

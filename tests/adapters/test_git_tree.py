@@ -6,10 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.adapters.git_world import World, head
+from tests.adapters.git_world import World, head, own_children
 from towline.adapters.git import tree as git_tree
 from towline.adapters.git.command import GitRunner
 from towline.adapters.git.tree import GitTree
@@ -205,7 +204,7 @@ def test_a_tree_that_contains_itself_a_million_times_is_not_listed_to_its_end(
         with pytest.raises(SourceRefusedError, match="holds more than"):
             tree.files("")
         assert len(tree.files("0/0/0/0/0/0/0/0/0/0/0")) == 10
-    assert psutil.Process().children(recursive=True) == []
+    assert own_children() == []
 
 
 @pytest.mark.parametrize("name", ["..", ".git"])
@@ -227,11 +226,11 @@ def test_no_process_is_left_when_a_tree_is_done_with(world: World) -> None:
     for _ in range(3):
         with repositories.tree(world.source()) as tree:
             tree.read(tree.files("a"))
-            assert psutil.Process().children(recursive=True)
-        assert psutil.Process().children(recursive=True) == []
+            assert own_children()
+        assert own_children() == []
     with pytest.raises(SourceGoneError):
         repositories.tree(world.source(branch="gone"))
-    assert psutil.Process().children(recursive=True) == []
+    assert own_children() == []
 
 
 def test_what_was_looked_up_or_listed_is_remembered(world: World) -> None:

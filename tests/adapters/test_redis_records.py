@@ -47,6 +47,25 @@ def test_the_newest_look_is_the_last_that_ended(looks: RedisLooks) -> None:
     assert looks.newest("another") is None
 
 
+def test_a_look_that_saw_the_same_is_as_new_as_the_newest(looks: RedisLooks) -> None:
+    first, second = looks.begin("r"), looks.begin("r")
+    assert looks.end("r", first, "heads") == first
+    assert looks.end("r", second, "heads") == first
+    assert looks.newest("r") == first
+    third = looks.begin("r")
+    assert looks.end("r", third, "other heads") == third
+    assert looks.newest("r") == third
+
+
+def test_a_look_that_nobody_took_makes_every_mirror_old(looks: RedisLooks) -> None:
+    looks.end("r", looks.begin("r"), "heads")
+    demanded = looks.begin("r")
+    assert looks.end("r", demanded) == demanded
+    taken = looks.begin("r")
+    assert looks.end("r", taken, "heads") == taken
+    assert looks.newest("r") == taken
+
+
 def test_a_look_that_ends_late_counts_for_nothing(looks: RedisLooks) -> None:
     first, second = looks.begin("r"), looks.begin("r")
     looks.end("r", second)

@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.adapters.git_world import World, config_map, eventually, running
+from tests.adapters.git_world import World, config_map, eventually, own_children, running
 from towline.adapters.renderers import kustomize
 from towline.adapters.renderers.kustomize import Limits
 from towline.core.errors import ManifestError, Place, RenderError
@@ -465,7 +464,7 @@ def test_a_child_without_measure_is_ended_and_none_is_left(
     with pytest.raises(RenderError, match=said) as raised:
         build(app, program=command, limits=limits)
     assert str(raised.value).startswith("app: ")
-    assert psutil.Process().children(recursive=True) == []
+    assert own_children() == []
     assert eventually(lambda: not running(command[0]))
 
 

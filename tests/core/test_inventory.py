@@ -24,6 +24,7 @@ from towline.core.inventory import (
     TOOLING,
     Parent,
     applyset_id,
+    consent_needed,
     member_id,
     owner_named_by,
     parent_key,
@@ -452,7 +453,7 @@ NOT_OURS: list[tuple[str, Object, str]] = [
     (
         "a controller's",
         with_metadata(live(), ownerReferences=[{"kind": "A"}, {"kind": "B", "controller": True}]),
-        "a controller owns it",
+        "B/None controls it",
     ),
 ]
 
@@ -479,22 +480,8 @@ KEPT: list[tuple[Object, str | None]] = [
     (live(reconcile="disabled", prune="enabled"), f"{RECONCILE} is disabled"),
     (live(recreate="enabled"), None),
     (live("Deployment"), None),
-    (live("Namespace", "n", prune="enabled"), None),
+    (live("Namespace", "n"), None),
     (live("Namespace", "n", prune="disabled"), f"{PRUNE} is disabled"),
-    (live("PersistentVolumeClaim", "n", prune="enabled"), None),
-    (live("CustomResourceDefinition", "n", prune="enabled"), None),
-    (
-        live("Namespace", "n"),
-        f"a Namespace takes others with it: set {PRUNE}: enabled in Git first",
-    ),
-    (
-        live("PersistentVolumeClaim", "n"),
-        f"a PersistentVolumeClaim takes others with it: set {PRUNE}: enabled in Git first",
-    ),
-    (
-        live("CustomResourceDefinition", "n"),
-        f"a CustomResourceDefinition takes others with it: set {PRUNE}: enabled in Git first",
-    ),
 ]
 
 
@@ -503,15 +490,25 @@ def test_an_object_may_say_that_it_is_to_be_kept(there: Object, reason: str | No
     assert why_kept(there) == reason
 
 
-@pytest.mark.parametrize("kind", ["Namespace", "PersistentVolumeClaim", "CustomResourceDefinition"])
+TAKERS = ["Namespace", "PersistentVolumeClaim", "CustomResourceDefinition"]
+
+
+@pytest.mark.parametrize("kind", TAKERS)
+def test_what_takes_others_with_it_needs_consent(kind: str) -> None:
+    assert consent_needed(live(kind, "n")).startswith(f"a {kind} takes others with it")
+    assert consent_needed(live(kind, "n", prune="enabled")) == ""
+    assert consent_needed(live("Deployment")) == ""
+
+
+@pytest.mark.parametrize("kind", TAKERS)
 @pytest.mark.parametrize("manager", ["kubectl", "towline-by-hand"])
 def test_consent_counts_only_where_towline_applied_it(kind: str, manager: str) -> None:
-    assert why_kept(live(kind, "n", prune="enabled", by=manager)) is not None
+    assert consent_needed(live(kind, "n", prune="enabled", by=manager)) != ""
 
 
 @pytest.mark.parametrize("prune", ["Enabled", "true", ""])
 def test_another_word_is_no_consent(prune: str) -> None:
-    assert why_kept(live("Namespace", "n", prune=prune)) is not None
+    assert consent_needed(live("Namespace", "n", prune=prune)) != ""
 
 
 def test_the_label_of_membership_is_the_applysets() -> None:

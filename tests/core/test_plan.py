@@ -279,12 +279,8 @@ def test_another_refusal_does_not_replace_an_object_that_may_be() -> None:
             with_metadata(live(), annotations={MEMBER_ID: "shop:/ConfigMap:shop/b"}),
             "its annotation does not name it: the label was copied",
         ),
-        (
-            with_metadata(live(), ownerReferences=[{"controller": True}]),
-            "a controller owns it",
-        ),
     ],
-    ids=["unlabelled", "never applied", "copied", "controlled"],
+    ids=["unlabelled", "never applied", "copied"],
 )
 def test_replacing_deletes_and_so_wants_every_proof_of_ownership(
     there: Object, against: str
@@ -538,27 +534,6 @@ UNPRUNED: list[tuple[str, Object, dict[str, Any], str]] = [
         {"unlisted": [GroupKind("", "ConfigMap")]},
         "not in Git; kept, for not all objects of its kind could be listed",
     ),
-    (
-        "a namespace",
-        live("Namespace", "gone"),
-        {},
-        "not in Git; kept, for a Namespace takes others with it: "
-        f"set {PRUNE}: enabled in Git first",
-    ),
-    (
-        "a definition",
-        live("CustomResourceDefinition", "gone"),
-        {},
-        "not in Git; kept, for a CustomResourceDefinition takes others with it: "
-        f"set {PRUNE}: enabled in Git first",
-    ),
-    (
-        "a volume claim",
-        live("PersistentVolumeClaim", "gone"),
-        {},
-        "not in Git; kept, for a PersistentVolumeClaim takes others with it: "
-        f"set {PRUNE}: enabled in Git first",
-    ),
 ]
 
 
@@ -585,7 +560,26 @@ def test_consent_that_was_not_applied_from_git_does_not_count(kind: str) -> None
     there = live(kind, "gone", prune="enabled")
     owned = there["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:annotations"]
     del owned[f"f:{PRUNE}"]
-    assert pruning(there).action is Action.SKIP
+    assert pruning(there).consent
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "CustomResourceDefinition", "PersistentVolumeClaim"])
+def test_what_takes_others_with_it_waits_for_consent_and_holds_up_nothing_else(kind: str) -> None:
+    there = live(kind, "gone")
+    given = snapshot([wanted("ConfigMap", "kept")], [there, live("ConfigMap", "other"), KEPT])
+    plan = make_plan(given)
+    assert [hold.scope for hold in plan.holds] == [HoldScope.CONSENT]
+    assert [change.key.name for change in plan.permitted] == ["other"]
+    approved = make_plan(replace(given, parent=replace(PARENT, approved=plan.digest)))
+    assert approved.holds == ()
+    assert {change.key.name for change in approved.permitted} == {"gone", "other"}
+
+
+def test_what_a_controller_owns_is_an_error_in_git() -> None:
+    owned = live("ConfigMap", "kept")
+    owned["metadata"]["ownerReferences"] = [{"kind": "Boat", "name": "tug", "controller": True}]
+    (change,) = make_plan(snapshot([wanted("ConfigMap", "kept")], [owned])).changes
+    assert change.problem == "Boat/tug controls it: leave it out of Git"
 
 
 def test_sync_prune_false_outweighs_consent_on_the_object() -> None:
@@ -705,7 +699,7 @@ def test_no_plan_deletes_an_object_that_lacks_a_proof_of_ownership(
     if deleting and not is_wanted:
         assert sync["prune"]
         assert consent != "disabled"
-        assert kind != "Namespace" or consent == "enabled"
+        assert kind != "Namespace" or consent == "enabled" or deleting[0].consent
 
 
 # Limits --------------------------------------------------------------------------------------

@@ -109,9 +109,12 @@ def test_a_namespace_goes_only_with_consent_written_in_git(world: World) -> None
     )
     world.commit({"keep.yaml": None, "go.yaml": None})
     outcome = world.run("app")
-    assert tally(outcome).splitlines() == ["skipped Namespace/quay1", "deleted Namespace/quay2"]
-    assert "a Namespace takes others with it" in outcome.results[0].message
+    assert tally(outcome).splitlines() == ["deleted Namespace/quay2", "skipped Namespace/quay1"]
+    assert outcome.status is Status.HELD
+    assert "a Namespace takes others with it" in outcome.message
     world.converge("app")
+    _approve(world, "app", world.plan("app").digest)
+    assert tally(world.run("app")) == "deleted Namespace/quay1"
 
 
 def test_reconcile_disabled_in_git_leaves_an_object_alone(world: World) -> None:

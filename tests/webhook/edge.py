@@ -93,7 +93,7 @@ class Edge:
     def __post_init__(self) -> None:
         self.app = create_app(self.settings, send=self._send)
 
-    def _send(self, task: str, arguments: Any) -> None:
+    def _send(self, task: str, arguments: Any, *, seconds: float | None = None) -> None:  # noqa: ARG002
         if self.broken:
             raise self.broken
         self.sent.append((task, list(arguments)))

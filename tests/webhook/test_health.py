@@ -43,9 +43,10 @@ def test_bad_documents_are_named_and_the_process_is_live_but_not_ready(
     assert edge.client.get("/healthz").status_code == 200
     answer = edge.client.get("/readyz")
     assert answer.status_code == 503
-    assert "documents.yaml" in answer.get_json()["checks"]["documents"]
+    assert answer.get_json()["checks"]["documents"] == "in error"
     assert answer.get_json()["checks"]["redis"] == "ok"
-    assert edge.api("GET", "/applications").get_json()["documents_error"]
+    error = edge.api("GET", "/applications").get_json()["documents_error"]
+    assert error.startswith("documents.yaml:1: ")
     assert edge.deliver("github", push("github")).get_json()["matched"] is False
 
 

@@ -49,9 +49,19 @@ def test_a_suspended_application_is_left_alone_until_it_is_resumed(place: Place)
     reconciling.reconcile("shop", place.room)
     assert (place.ledger.status("shop") or {})["status"] == "suspended"
     assert place.api.applied == []
+    place.clock.seconds += 1
     steering.steer(message(place, Verb.RESUME), place.room)
     reconciling.reconcile("shop", place.room)
     assert place.api.applied == ["shop"]
+
+
+def test_an_older_word_that_comes_late_or_twice_is_dropped(place: Place) -> None:
+    resume = message(place, Verb.RESUME)
+    place.clock.seconds += 1
+    suspend = message(place)
+    for late in (suspend, suspend, resume):
+        steering.steer(late, place.room)
+    assert place.parents.parents["shop"].suspended == "ann"
 
 
 def test_a_flushed_redis_does_not_forget_that_an_application_is_suspended(place: Place) -> None:

@@ -19,8 +19,9 @@ Fingerprint = tuple[tuple[str, int, int, int], ...]
 class DocumentFiles:
     """Gives the last good documents; `error` says what is wrong with newer ones."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, protocols: str = "") -> None:
         self._path = path
+        self._protocols = protocols
         self._lock = threading.Lock()
         self._documents = Documents()
         self._fingerprint: Fingerprint | None = None
@@ -41,7 +42,8 @@ class DocumentFiles:
             # Taken before the files are read: what is written meanwhile is seen by the next look.
             self._fingerprint = self._fingerprint_now()
             if self._fingerprint != known:
-                self._documents = parse_documents(_contents(self._path))
+                contents = _contents(self._path)
+                self._documents = parse_documents(contents, protocols=self._protocols)
                 self.error = ""
         except DocumentError as error:
             self.error = str(error)
@@ -56,13 +58,13 @@ class DocumentFiles:
         return tuple((name, s.st_mtime_ns, s.st_size, s.st_ino) for name, s in stats)
 
 
-def read_documents(paths: list[Path]) -> Documents:
+def read_documents(paths: list[Path], *, protocols: str = "") -> Documents:
     """Read once, for the command line; raises DocumentError."""
     contents: dict[str, bytes] = {}
     for path in paths:
         root = path if path.is_dir() else path.parent
         contents |= {str(root / name): data for name, data in _contents(path).items()}
-    return parse_documents(contents)
+    return parse_documents(contents, protocols=protocols)
 
 
 def _files(path: Path) -> list[Path]:

@@ -83,17 +83,20 @@ def _top(
 @app.command()
 def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) -> None:
     """Check documents and settings; exit status 1 and every error with its line."""
-    problems = []
-    for check in (lambda: read_documents(files), settings_module.load):
-        try:
-            check()
-        except TowlineError as error:
-            problems += str(error).splitlines()
+    problems: list[str] = []
+    protocols = ""
+    try:
+        protocols = settings_module.load().git_protocols
+    except TowlineError as error:
+        problems += str(error).splitlines()
+    try:
+        documents = read_documents(files, protocols=protocols)
+    except TowlineError as error:
+        problems += str(error).splitlines()
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
         raise typer.Exit(FAILED)
-    documents = read_documents(files)
     print(f"{len(documents.applications)} applications, {len(documents.repositories)} repositories")
 
 
@@ -142,7 +145,7 @@ def _differs(plan: Plan) -> bool:
 
 def _alone(name: str) -> tuple[Application, Services]:
     settings = settings_module.load()
-    documents = read_documents([settings.applications])
+    documents = read_documents([settings.applications], protocols=settings.git_protocols)
     application = documents.applications.get(name)
     if application is None:
         known = ", ".join(documents.applications) or "none"

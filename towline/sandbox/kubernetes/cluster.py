@@ -105,14 +105,13 @@ class SandboxCluster:
             "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
             "current-context": context,
         }
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        descriptor = os.open(path, flags, 0o600)
+        fresh = Path(path).with_name(f".{Path(path).name}-{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            # The mode above counts only for a new file.
-            os.fchmod(descriptor, 0o600)
             # JSON is YAML, and nothing in it needs quoting rules.
             json.dump(config, file, indent=2)
             file.write("\n")
+        fresh.replace(path)  # whoever waits for the file finds it whole
 
     def fail(  # noqa: PLR0913 - all of them are keywords, and one or two are given
         self,
