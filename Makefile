@@ -21,7 +21,7 @@ check: $(READY)  ## Lint, formatting, types, import contracts
 	$(BIN)/lint-imports
 
 run: $(READY)  ## Run the Procfile's processes with the settings of the environment
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start --port "$${PORT:-8080}"
 
 bench: $(READY)  ## Print resident memory of the web process and of a worker after 1,000 objects
 	$(BIN)/python benchmarks/memory.py

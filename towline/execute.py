@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from towline.core.errors import LeaseLostError
 from towline.core.objects import Object
@@ -74,22 +74,22 @@ class Executor:
         if not self.still_held():
             raise LeaseLostError("another worker may have taken over; the rest is left to it")
         try:
-            self._write(change)
+            lingers = not self._write(change)
         except RefusedError as refused:
             return _result(ResultKind.FAILED, change, self._explained(change, refused))
-        return _result(_DONE[change.action], change, change.reason)
+        reason = f"{change.reason}; it is being deleted, and not gone yet"
+        result = _result(_DONE[change.action], change, reason if lingers else change.reason)
+        return replace(result, lingers=lingers)
 
-    def _write(self, change: Change) -> None:
+    def _write(self, change: Change) -> bool:
+        """False if what was deleted is not gone yet."""
         resource = _resource_of(change)
-        match change.action:
-            case Action.DELETE:
-                self.cluster.delete(resource, _live_of(change))
-            case Action.RECREATE:
-                if not self.cluster.delete(resource, _live_of(change)):
-                    raise RefusedError(_LINGERS, status=409)
-                self.cluster.apply(resource, _body_of(change))
-            case _:
-                self.cluster.apply(resource, _body_of(change))
+        if change.action is Action.DELETE:
+            return self.cluster.delete(resource, _live_of(change))
+        if change.action is Action.RECREATE and not self.cluster.delete(resource, _live_of(change)):
+            raise RefusedError(_LINGERS, status=409)
+        self.cluster.apply(resource, _body_of(change))
+        return True
 
     def _explained(self, change: Change, refused: RefusedError) -> str:
         namespace = change.key.namespace
@@ -101,8 +101,11 @@ class Executor:
         return refused.message
 
     def _await_definitions(self, results: Iterable[ResultKind]) -> None:
-        """The one wait of a run: until the API serves the kinds that the stage has defined."""
-        if ResultKind.CREATED not in set(results):
+        """The one wait of a run: until the API serves the kinds that the stage has defined.
+
+        A definition that was updated may have brought a new version of its kind.
+        """
+        if not {ResultKind.CREATED, ResultKind.UPDATED} & set(results):
             return
         wanted = {c.resource for c in self.plan.permitted if c.resource and c.live is None}
         deadline = self.clock.monotonic() + ESTABLISH_SECONDS

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from towline.core import inventory, ownership
 from towline.core.application import Application
@@ -17,7 +17,7 @@ from towline.core.desired import Desired, locate, mark
 from towline.core.errors import PermanentError, SourceGoneError, TowlineError
 from towline.core.inventory import MANAGER, PART_OF, Parent
 from towline.core.kustomization import KUSTOMIZATION_FILES
-from towline.core.manifest import RECONCILE
+from towline.core.manifest import RECONCILE, Manifest
 from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
 from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
 from towline.core.resources import Resource, Resources
@@ -57,7 +57,7 @@ def observe(
     with phases("observe"):
         cluster = services.cluster(application.destination.cluster)
         parent = services.inventory(application.destination.cluster).read(application.name)
-        resources = _resources(cluster, (m.key.group_kind for m in manifests), parent)
+        resources = _resources(cluster, manifests, parent)
         known = resources.with_definitions(manifests)
         located = locate(manifests, known, namespace=application.destination.namespace)
         desired = tuple(
@@ -68,11 +68,16 @@ def observe(
         )
 
 
-def _resources(cluster: Cluster, kinds: Iterable[GroupKind], parent: Parent) -> Resources:
-    """Discovery, asked again once if it does not know a kind that is wanted or was applied."""
+def _resources(cluster: Cluster, manifests: Iterable[Manifest], parent: Parent) -> Resources:
+    """Discovery, asked again once if it does not know what is wanted or was applied.
+
+    The version counts: a kind may have got it after the last discovery, and what seems not to be
+    served is applied without a look at the live object.
+    """
     resources = cluster.resources()
-    wanted = {*kinds, *parent.group_kinds}
-    if resources.failed or not wanted <= resources.by_kind.keys():
+    wanted = {(m.api_version, str(m.body["kind"])) for m in manifests}
+    known = all(resources.find(*version) for version in wanted)
+    if not known or not parent.group_kinds <= resources.by_kind.keys():
         resources = cluster.resources(fresh=True)
     return resources
 
@@ -86,6 +91,7 @@ class _Observation:
     cluster: Cluster
     parent: Parent
     resources: Resources
+    unreadable: dict[ObjectKey, Refusal] = field(default_factory=dict)
 
     def snapshot(
         self, desired: tuple[Desired, ...], revision: Revision, *, requested: bool
@@ -119,6 +125,7 @@ class _Observation:
             live=live,
             members=members,
             resources=addresses,
+            unreadable=self.unreadable,
             proven=proven,
             predicted=self._predict([i for key, i in compared.items() if key not in proven]),
             elsewhere=self._ask_others(members, live, {item.key for item in desired}),
@@ -160,6 +167,8 @@ class _Observation:
         try:
             return self.cluster.list(resource, selector=selector)
         except RefusedError as refusal:
+            if refusal.status == 404 and self._is_gone(resource):
+                return []
             if refusal.status != 403 or not resource.namespaced:
                 return self._unless_only_searching(resource, refusal)
         found: list[Object] = []
@@ -172,6 +181,12 @@ class _Observation:
                 if refusal.status != 403 or namespace != self.parent.namespace:
                     found += self._unless_only_searching(resource, refusal)
         return found
+
+    def _is_gone(self, resource: Resource) -> bool:
+        """Whether a kind went after the last discovery; with its definition go its objects."""
+        resources = self.cluster.resources(fresh=True)
+        served = resources.find(resource.api_version, resource.kind)
+        return served is None and resource.group not in resources.failed
 
     def _unless_only_searching(self, resource: Resource, refusal: RefusedError) -> list[Object]:
         """A kind that the set is not known to contain may be out of reach; others may not."""
@@ -197,7 +212,11 @@ class _Observation:
         asked: list[Desired] = []
         for (resource, namespace), group in groups.items():
             if len(group) > _LOOK_UP_BY_NAME:
-                names = self.cluster.names(resource, namespace=namespace or None)
+                try:
+                    names = self.cluster.names(resource, namespace=namespace or None)
+                except RefusedError as refused:
+                    self._set_apart(group, refused)
+                    continue
                 group = [i for i in group if f"{i.key.namespace}/{i.key.name}" in names]  # noqa: PLW2901
             asked += group
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -210,7 +229,17 @@ class _Observation:
         resource = item.resource
         if resource is None:
             return None
-        return self.cluster.get(resource, item.key.namespace, item.key.name)
+        try:
+            return self.cluster.get(resource, item.key.namespace, item.key.name)
+        except RefusedError as refused:
+            self._set_apart([item], refused)
+            return None
+
+    def _set_apart(self, items: Iterable[Desired], refused: RefusedError) -> None:
+        """Where rights are missing for some objects, those fail and the others proceed."""
+        if refused.status != 403:
+            raise refused
+        self.unreadable |= {item.key: refused.refusal for item in items}
 
     def _predict(self, items: list[Desired]) -> dict[ObjectKey, Object | Refusal]:
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -253,7 +282,7 @@ class _Observation:
         }
         if not prunable and not foreign:
             return {}
-        others = _Others(self.application, self.services, self.resources)
+        others = _Others(self.application, self.services, self.parent, self.resources)
         answers = {key: others.claims_on(key) for key in prunable}
         answers |= {
             key: (others.claim_of(owner, key, self._set_label(live[key])),)
@@ -271,6 +300,7 @@ class _Others:
 
     application: Application
     services: Services
+    parent: Parent
     resources: Resources
     _wanted: dict[str, frozenset[ObjectKey] | TowlineError] = field(default_factory=dict)
 
@@ -282,8 +312,8 @@ class _Others:
     def claim_of(self, owner: str, key: ObjectKey, label: str) -> Elsewhere:
         """What the owner that an object names says of it."""
         other = self.services.documents().applications.get(owner)
-        inventory_ = self.services.inventory(self.application.destination.cluster)
-        if inventory_.read(owner).id != label:
+        # Computed, not read: what became of the owner's inventory is no reason to end this run.
+        if replace(self.parent, application=owner).id != label:
             reason = "the owner is kept by another installation of Towline"
             return Elsewhere(owner, wanted=None, reason=reason)
         if other is None or other.destination.cluster != self.application.destination.cluster:

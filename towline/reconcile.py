@@ -58,8 +58,13 @@ def reconcile(
 
 
 def _claim(made: Plan, inventory: Inventory, members: frozenset[object], run: str) -> Plan:
-    """Widen the parent to old and new before the first write; nothing if there is none."""
-    if not made.permitted:
+    """Widen the parent to old and new before the first write; nothing if there is none.
+
+    One that cannot be believed is written in any case: where an object fails it is never settled,
+    and each run would have to look for members among all kinds.
+    """
+    rebuild = not made.parent.complete and made.changes and not made.held(HoldScope.ALL)
+    if not made.permitted and not rebuild:
         return made
     keys = made.keys_left() | {c.key for c in made.changes if c.key in members}
     return replace(made, parent=inventory.write(made.parent.claimed(keys, run=run)))
@@ -71,12 +76,19 @@ def _settle(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None
     waits = made.held(HoldScope.ALL) or made.held(HoldScope.PRUNE)
     if waits or any(result.kind is ResultKind.FAILED for result in results):
         return
-    deleted = [result.key for result in results if result.kind is ResultKind.DELETED]
+    # What lingers is still there: the next runs look for it, and say what it waits for.
+    deleted = [r.key for r in results if r.kind is ResultKind.DELETED and not r.lingers]
     revision = f"{made.revision.ref}@{made.revision.commit}"
     settled = made.parent.settled(
         made.keys_left(deleted), revision=revision, applied=made.revision.digest
     )
-    settled = replace(settled, group_kinds=settled.group_kinds | made.unlisted)
+    if made.unlisted:
+        # Where their members are is not known now either.
+        settled = replace(
+            settled,
+            group_kinds=settled.group_kinds | made.unlisted,
+            namespaces=settled.namespaces | made.parent.namespaces,
+        )
     as_it_was = replace(made.parent, revision=revision, complete=True) == replace(
         settled, complete=True
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -124,6 +125,15 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     if reader.errors:
         raise DocumentError("\n".join(reader.errors))
     return settings
+
+
+def load_or_exit() -> Settings:
+    """For a process that begins: what is wrong, a line each, and status 78 (EX_CONFIG)."""
+    try:
+        return load()
+    except DocumentError as error:
+        sys.stderr.write(f"the settings are in error:\n{error}\n")
+        sys.exit(78)
 
 
 class _Reader:

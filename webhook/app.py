@@ -68,16 +68,19 @@ def _add_health(app: Flask, office: Office) -> None:
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        """Each dependency by name; 503 if one is missing."""
-        office.documents()
+        """Each dependency by name; 503 if this process cannot do its work.
+
+        Documents in error are no reason while the last good ones are in force. What exactly is
+        wrong with them is for those who may see documents: GET /api/v1/applications.
+        """
+        known = office.documents().applications
+        answers = office.redis_answers()
         checks = {
-            "redis": "" if office.redis_answers() else "does not answer",
-            # What exactly is wrong is for those who may see documents: GET /api/v1/applications.
-            "documents": "in error" if office.documents.error else "",
+            "redis": "ok" if answers else "does not answer",
+            "documents": "in error" if office.documents.error else "ok",
         }
-        ready = not any(checks.values())
-        body = {name: error or "ok" for name, error in checks.items()}
-        return jsonify(ready=ready, checks=body), 200 if ready else 503
+        ready = answers and bool(known or not office.documents.error)
+        return jsonify(ready=ready, checks=checks), 200 if ready else 503
 
 
 def _answers(redis: Redis) -> bool:

@@ -37,7 +37,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(RedisError)
     def _redis(error: RedisError) -> Response:
         log.warning("Redis does not answer: %s", error)
-        detail = "Redis does not answer; nothing was taken in. Send it again."
+        detail = "Redis does not answer: nothing was done. Try again."
         return problem(503, "Service Unavailable", detail, **{"Retry-After": "5"})
 
     @app.errorhandler(OperationalError)

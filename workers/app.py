@@ -24,7 +24,7 @@ from workers.room import Room
 
 log = logging.getLogger(__name__)
 
-settings = names.load()
+settings = names.load_or_exit()
 
 app = Celery("towline", include=["workers.tasks"])
 app.conf.update(

@@ -33,7 +33,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-u
 
 def test_validate_accepts_good_documents(world: World) -> None:
     result = run.invoke(app, ["validate", str(world.folder / "applications.yaml")])
-    assert (result.exit_code, result.stdout) == (0, "1 applications, 0 repositories\n")
+    assert (result.exit_code, result.stdout) == (0, "Application: 1, Repository: 0\n")
 
 
 def test_validate_names_every_error_with_its_line(tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def test_what_a_controller_owns_is_not_pruned(world: World) -> None:
     path = "/api/v1/namespaces/shop/configmaps/w"
     world.by_hand("PATCH", path, {"metadata": {"ownerReferences": [owner]}})
     world.commit({"w.yaml": None})
-    assert tally(world.run("app")) == ""
+    outcome = world.run("app")
+    assert tally(outcome) == "skipped ConfigMap/shop/w"
+    assert outcome.results[0].message == "not in Git; kept, for Pod/p controls it"
     assert world.data("w") is not None
 
 

@@ -28,7 +28,7 @@ kind: Application
 metadata: {{name: harbour}}
 spec:
   source: {{repository: "{place.forge_url}/deploy.git", branch: main, path: environments/demo}}
-  destination: {{cluster: {place.context}, namespace: harbour}}
+  destination: {{cluster: {place.context}, namespace: towline-demo-harbour}}
 ---
 apiVersion: towline.dev/v1alpha1
 kind: Application
@@ -95,7 +95,7 @@ def test_sync_waits_for_its_run(place: Installation) -> None:
 
 
 def test_suspend_stops_writing_and_resume_goes_on(place: Installation) -> None:
-    where = ("apps/v1", "Deployment", "harbour", "site")
+    where = ("apps/v1", "Deployment", "towline-demo-harbour", "site")
     assert "suspended" in _towline(place, "suspend", "harbour").stdout
     place.change_by_hand(where, {"spec": {"replicas": 7}}, manager="night-shift")
     assert _towline(place, "sync", "harbour", "--wait").returncode == 1

@@ -92,7 +92,7 @@ def _give_up(error: OSError) -> None:
 
 def _require(path: Path) -> None:
     if not path.exists():
-        raise DocumentError(f"{path}: there is no such file or folder (TOWLINE_APPLICATIONS)")
+        raise DocumentError(f"{path}: there is no such file or folder")
 
 
 def _contents(path: Path) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ the API."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE…")]) ->
         print(problem, file=sys.stderr)
     if problems:
         raise typer.Exit(FAILED)
-    print(f"{len(documents.applications)} applications, {len(documents.repositories)} repositories")
+    counted = {"Application": documents.applications, "Repository": documents.repositories}
+    print(", ".join(f"{kind}: {len(found)}" for kind, found in counted.items()))
 
 
 @app.command()
@@ -249,6 +251,8 @@ def approve(
     output: Output = "text",
 ) -> None:
     """Let exactly this plan be executed."""
+    if not re.fullmatch(r"[0-9a-f]{64}", plan):
+        raise PermanentError("PLAN is the whole digest of the plan: 64 hex digits, as shown")
     _steer(name, "approve", output, {"plan": plan})
 
 

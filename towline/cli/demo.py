@@ -109,7 +109,7 @@ class Story:
         """Leave a cluster that stays as it was found."""
         for process in ("beat", "worker"):
             place.processes.kill(process)
-        place.remove_namespaces(("harbour", "lighthouse-staging"))
+        place.clean_cluster()
 
     # Chapters --------------------------------------------------------------------------------
 
@@ -130,11 +130,11 @@ class Story:
         for number in range(PUSHES):
             if number % 2 == 0:
                 name, file, old, new = "harbour", _SITE, f"1.29.{number}", f"1.29.{number + 2}"
-                where = ("apps/v1", "Deployment", "harbour", "site")
+                where = ("apps/v1", "Deployment", "towline-demo-harbour", "site")
                 changed = _image_is(f"nginx:{new}")
             else:
                 name, file, old, new = "lighthouse", _OVERLAY, _count(number), _count(number + 2)
-                where = ("apps/v1", "Deployment", "lighthouse-staging", "lamp")
+                where = ("apps/v1", "Deployment", "towline-demo-lighthouse", "lamp")
                 changed = _replicas_are(int(new.rpartition(" ")[2]))
             copy.replace(file, old, new)
             commit = copy.commit(f"{name}: {old} -> {new}")
@@ -152,7 +152,7 @@ class Story:
 
     def _drift(self, place: Installation) -> None:
         self._chapter("3. Drift: somebody changes the cluster by hand")
-        where = ("apps/v1", "Deployment", "harbour", "api")
+        where = ("apps/v1", "Deployment", "towline-demo-harbour", "api")
         before = place.live(where)
         replicas = before["spec"]["replicas"] if before else 0
         since = time.time()
@@ -203,7 +203,7 @@ class Story:
             f"{beside / 'towline'} status harbour",
             f"cd {place.folder / 'work/deploy'}   # edit, commit, git push origin HEAD:main",
             f"export KUBECONFIG={place.kubeconfig_file}",
-            f"{beside / 'kubectl'} --context {place.context} --namespace harbour get all",
+            f"{beside / 'kubectl'} --context {place.context} --namespace towline-demo-harbour get all",
         )
         for line in lines:
             self._console.print(Text(f"  {line}"), soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -50,30 +50,50 @@ def age(seconds: float | None, now: float | None = None) -> str:
     return f"{elapsed}s"
 
 
-def _table(*columns: str) -> Table:
+Cell = str | Text
+_NARROW = 100
+_MESSAGE = "MESSAGE"
+
+
+def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Only the last column, the message, is folded: the others are never cut."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, no_wrap=column != "MESSAGE", overflow="fold")
-    return table
+    for number, column in enumerate(columns):
+        if column == _MESSAGE:
+            table.add_column(column, overflow="fold", min_width=20)
+            continue
+        width = max(len(cell) for cell in (column, *(row[number] for row in rows)))
+        table.add_column(column, no_wrap=True, min_width=width)
+    for row in rows:
+        table.add_row(*row)
+    with console.capture() as capture:
+        console.print(table)
+    # Cells are padded to their column: in a pipe that would be blanks at the end of each line.
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    console.out(text, highlight=False)
 
 
 def applications(console: Console, items: Iterable[Record], error: str) -> None:
-    table = _table("APPLICATION", "STATUS", "COMMIT", "OBJECTS", "LAST RUN", "TRIGGER", "MESSAGE")
-    for item in items:
-        run = item["last_run"] or {}
-        message = item["source_error"] or item["message"]
-        table.add_row(
-            item["name"],
-            status_text(item["status"]),
-            (run.get("commit") or run.get("applied_commit") or "-")[:8],
-            str(run.get("objects") or "-"),
-            age(run.get("ended")),
-            (run.get("trigger") or {}).get("kind", "-"),
-            Text((message or "").partition("\n")[0]),
-        )
-    console.print(table)
+    columns = ("APPLICATION", "STATUS", "COMMIT", "OBJECTS", "LAST RUN", _MESSAGE)
+    rows = [_application_row(item) for item in items]
+    _print_table(console, columns, rows)
+    if not rows:
+        console.print("[dim]There is no application: write one, and set TOWLINE_APPLICATIONS.[/]")
     if error:
         console.print(f"[bold red]The newest documents are in error:[/]\n{escape(error)}")
+
+
+def _application_row(item: Record) -> Sequence[Cell]:
+    run = item["last_run"] or {}
+    message = item["source_error"] or item["message"] or ""
+    return (
+        item["name"],
+        status_text(item["status"]),
+        (run.get("commit") or "-")[:8],
+        str(run.get("objects") or "-"),
+        age(run.get("ended")),
+        Text(message.partition("\n")[0]),
+    )
 
 
 def application(console: Console, item: Record) -> None:
@@ -83,7 +103,8 @@ def application(console: Console, item: Record) -> None:
     rows = {
         "source": f"{item['repository']} {item['follows']} /{item['path']}",
         "destination": f"{item['cluster']} {item['namespace'] or ''}",
-        "commit": run.get("commit") or run.get("applied_commit") or "-",
+        "commit": run.get("commit") or "-",
+        "applied": _applied(run),
         "last run": f"{run.get('id', '-')} {age(run.get('ended'))} ago" if run else "none yet",
         "message": item["source_error"] or item["message"],
     }
@@ -92,20 +113,25 @@ def application(console: Console, item: Record) -> None:
             console.print(Text.assemble((f"  {name:12}", "dim"), str(text)))
 
 
+def _applied(run: Record) -> str:
+    """The last commit that was applied whole, where that is not the one looked at."""
+    applied = run.get("applied_commit")
+    return "" if not applied or applied == run.get("commit") else str(applied)
+
+
 def results(console: Console, run: Record) -> None:
-    table = _table("RESULT", "OBJECT", "FILE", "MESSAGE")
-    for result in run["results"]:
-        if result["result"] == "unchanged":
-            continue
-        style = "red" if result["result"] == "failed" else ""
-        table.add_row(
-            Text(result["result"], style=style),
+    changed = [result for result in run["results"] if result["result"] != "unchanged"]
+    rows = [
+        (
+            Text(result["result"], style="red" if result["result"] == "failed" else ""),
             result["object"],
             place(result),
             Text(_message(result)),
         )
-    if table.row_count:
-        console.print(table)
+        for result in changed
+    ]
+    if rows:
+        _print_table(console, ("RESULT", "OBJECT", "FILE", _MESSAGE), rows)
     unchanged = run["counts"].get("unchanged", 0)
     if unchanged:
         console.print(f"[dim]{unchanged} unchanged[/]")
@@ -123,22 +149,26 @@ def place(record: Record) -> str:
 
 
 def history(console: Console, runs: Iterable[Record]) -> None:
-    table = _table("RUN", "STATUS", "COMMIT", "TRIGGER", "AGE", "SECONDS", "MESSAGE")
-    for run in runs:
-        counts = ", ".join(
-            f"{n} {kind}" for kind, n in run["counts"].items() if kind != "unchanged"
-        )
-        trigger = run["trigger"]
-        table.add_row(
-            run["id"],
-            status_text(run["status"]),
-            (run["commit"] or "-")[:8],
-            f"{trigger['kind']} {trigger['detail'][:20]}".strip(),
-            age(run["ended"]),
-            f"{run['ended'] - run['started']:.2f}",
-            Text(run["message"].partition("\n")[0] or counts or "no change"),
-        )
-    console.print(table)
+    columns = ["RUN", "STATUS", "COMMIT", "TRIGGER", "AGE", "SECONDS", _MESSAGE]
+    rows = [list(_run_row(run)) for run in runs]
+    if console.width < _NARROW:
+        columns.remove("SECONDS")
+        for row in rows:
+            del row[-2]
+    _print_table(console, columns, rows)
+
+
+def _run_row(run: Record) -> Sequence[Cell]:
+    counts = ", ".join(f"{n} {kind}" for kind, n in run["counts"].items() if kind != "unchanged")
+    return (
+        run["id"],
+        status_text(run["status"]),
+        (run["commit"] or "-")[:8],
+        run["trigger"]["kind"],
+        age(run["ended"]),
+        f"{run['ended'] - run['started']:.2f}",
+        Text(run["message"].partition("\n")[0] or counts or "no change"),
+    )
 
 
 def plan(console: Console, record: Record) -> None:

@@ -208,6 +208,20 @@ def _number(text: str | None) -> float | None:
         return None
 
 
+def is_inventory(body: Object, parent: Parent) -> bool:
+    """Whether an object is the parent of an application, or would be taken for one.
+
+    Applied from Git it would lose what is noted in it, for the field manager is the same: who is
+    suspended, what was approved, which kinds to look for.
+    """
+    key = key_of(body)
+    annotations = annotations_of(body)
+    tool = annotations.get(TOOLING, "").rpartition("/")[0]
+    return key == parent.key or (
+        key.group_kind == parent.key.group_kind and (tool == MANAGER or _APPLICATION in annotations)
+    )
+
+
 def why_not_ours(live: Object, parent: Parent) -> str | None:
     """What stands against deleting a live object that carries our label; None if it is ours."""
     if labels_of(live).get(PART_OF) != parent.id:

@@ -58,13 +58,19 @@ class Manifest:
 
     @property
     def wave(self) -> int:
-        return int(annotations_of(self.body).get(WAVE, "0"))
+        return wave_of(self.body)
 
     def steers(self, annotation: str, value: str) -> bool:
         return annotations_of(self.body).get(annotation) == value
 
     def __str__(self) -> str:
         return f"{self.key} ({self.place})"
+
+
+def wave_of(body: Object) -> int:
+    """The wave that an object asks for; 0 if it says none, or (on a live one) nonsense."""
+    text = annotations_of(body).get(WAVE, "0")
+    return int(text) if _WAVE.fullmatch(text) else 0
 
 
 def parse_manifests(data: bytes, file: str) -> list[Manifest]:

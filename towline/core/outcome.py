@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -29,6 +29,8 @@ class Result:
     message: str = ""
     place: Place | None = None
     previous_owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lingers: bool = False
+    """Deleted, but not gone yet: finalizers, or its content, hold it."""
 
 
 class Status(StrEnum):
@@ -109,5 +111,20 @@ class Outcome:
         if self.error:
             return self.error
         if self.failures:
-            return "\n".join(f"{r.key}: {r.message}" for r in self.failures[:10])
+            return "\n".join(_by_cause(self.failures))
         return "\n".join(hold.message for hold in self.plan.holds) if self.plan else ""
+
+
+_MOST_CAUSES = 10
+
+
+def _by_cause(failures: Iterable[Result]) -> Iterable[str]:
+    """A line for each cause, however many objects it stopped."""
+    causes: dict[str, list[ObjectKey]] = {}
+    for result in failures:
+        causes.setdefault(result.message, []).append(result.key)
+    for message, keys in list(causes.items())[:_MOST_CAUSES]:
+        others = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+        yield f"{keys[0]}{others}: {message}"
+    if len(causes) > _MOST_CAUSES:
+        yield f"and {len(causes) - _MOST_CAUSES} more causes"

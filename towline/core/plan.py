@@ -17,7 +17,7 @@ from towline.core.application import Application
 from towline.core.desired import Desired
 from towline.core.errors import Place
 from towline.core.inventory import MANAGER, PART_OF, Parent
-from towline.core.manifest import PRUNE, RECONCILE, RECREATE, Manifest
+from towline.core.manifest import PRUNE, RECONCILE, RECREATE, Manifest, wave_of
 from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
 from towline.core.ordering import Stage, rank_of, stage_of
 from towline.core.resources import Resource
@@ -79,6 +79,8 @@ class Snapshot:
     """Every object that carries the application's label."""
     resources: Mapping[ObjectKey, Resource]
     """How to address each live object."""
+    unreadable: Mapping[ObjectKey, Refusal] = field(default_factory=dict)
+    """Wanted objects that the server would not show, so that nothing is known of them."""
     proven: frozenset[ObjectKey] = frozenset()
     """Live objects that hold what is wanted, by their managedFields."""
     predicted: Mapping[ObjectKey, Object | Refusal] = field(default_factory=dict)
@@ -118,7 +120,8 @@ class Change:
 
     @property
     def stage(self) -> tuple[int, Stage]:
-        return (self.manifest.wave if self.manifest else 0, stage_of(self.key))
+        body = self.manifest.body if self.manifest else self.live
+        return (wave_of(body) if body else 0, stage_of(self.key))
 
     @property
     def uid(self) -> str:
@@ -189,10 +192,16 @@ class Plan:
 
     @property
     def permitted(self) -> tuple[Change, ...]:
-        """The writes that nothing holds."""
+        """The writes that nothing holds.
+
+        Nothing is pruned where an object fails. Where that is known beforehand, it is no reason
+        to claim the inventory again and again.
+        """
         if self.held(HoldScope.ALL):
             return ()
-        pruning, consent = not self.held(HoldScope.PRUNE), not self.held(HoldScope.CONSENT)
+        failing = any(change.problem for change in self.changes)
+        pruning = not failing and not self.held(HoldScope.PRUNE)
+        consent = not self.held(HoldScope.CONSENT)
         return tuple(
             change
             for change in self.writes
@@ -240,7 +249,9 @@ def make_plan(snapshot: Snapshot) -> Plan:
     prunes = [
         _prune(key, live, snapshot)
         for key, live in snapshot.members.items()
-        if key not in wanted and not inventory.why_not_ours(live, snapshot.parent)
+        # Also those that may not be deleted (now): they are shown, and the inventory goes on
+        # covering their kind. What only has a copied label is no member at all.
+        if key not in wanted and inventory.owner_named_by(live) == snapshot.parent.application
     ]
     plan = Plan(
         application=snapshot.application.name,
@@ -262,16 +273,30 @@ def _change(desired: Desired, snapshot: Snapshot) -> Change:
     base = Change(Action.SKIP, desired.key, desired.manifest, desired.resource, live)
     if desired.manifest.steers(RECONCILE, "disabled"):
         return replace(base, reason=f"{RECONCILE} is disabled in Git")
-    if desired.resource is None:
-        return replace(base, problem=_unknown_kind(desired.manifest, snapshot))
+    problem = _why_not_applied(desired, snapshot) or (live and _why_not_touched(live))
+    if problem:
+        return replace(base, problem=problem)
     if live is None:
         return replace(base, action=Action.CREATE)
-    if live["metadata"].get("deletionTimestamp"):
-        return replace(base, problem=f"{_being_deleted(live)}; it will be created after that")
-    controller = inventory.controller_of(live)
-    if controller:
-        return replace(base, problem=f"{controller} controls it: leave it out of Git")
     return _change_of_live(base, desired.manifest, live, snapshot)
+
+
+def _why_not_applied(desired: Desired, snapshot: Snapshot) -> str | None:
+    """What stands against it, whatever the live object is like."""
+    bodies = (desired.manifest.body, snapshot.live.get(desired.key))
+    if any(inventory.is_inventory(body, snapshot.parent) for body in bodies if body):
+        return "it is where the inventory of an application is kept: leave it out of Git"
+    if desired.resource is None:
+        return _unknown_kind(desired.manifest, snapshot)
+    unreadable = snapshot.unreadable.get(desired.key)
+    return unreadable.message if unreadable else None
+
+
+def _why_not_touched(live: Object) -> str | None:
+    if live["metadata"].get("deletionTimestamp"):
+        return f"{_being_deleted(live)}; it will be created after that"
+    controller = inventory.controller_of(live)
+    return f"{controller} controls it: leave it out of Git" if controller else None
 
 
 def _change_of_live(base: Change, manifest: Manifest, live: Object, snapshot: Snapshot) -> Change:
@@ -387,6 +412,9 @@ def _prune(key: ObjectKey, live: Object, snapshot: Snapshot) -> Change:
 def _why_not_pruned(live: Object, claims: Iterable[Elsewhere], snapshot: Snapshot) -> str | None:
     if live["metadata"].get("deletionTimestamp"):
         return _being_deleted(live)
+    foreign = inventory.why_not_ours(live, snapshot.parent)
+    if foreign:
+        return f"kept, for {foreign}"
     if key_of(live).group_kind in snapshot.unlisted:
         return "kept, for not all objects of its kind could be listed"
     for claim in claims:
@@ -413,7 +441,9 @@ def _holds(plan: Plan, snapshot: Snapshot) -> Iterable[Hold]:
     approve = f"towline approve {plan.application} {plan.digest}"
     if plan.writes and not policy.automatic:
         yield Hold(HoldScope.ALL, "approval", f"sync.automatic is false; to apply: {approve}")
-    if plan.writes and not policy.self_heal and not snapshot.requested and _is_drift(plan):
+    # What waits for consent since this revision came is no drift, and has its own hold.
+    moved = any(not change.consent for change in plan.writes)
+    if moved and not policy.self_heal and not snapshot.requested and _is_drift(plan):
         message = "the cluster drifted and sync.selfHeal is false; to heal: towline sync"
         yield Hold(HoldScope.ALL, "drift", f"{message} {plan.application}")
     asking = [change for change in plan.writes if change.consent]

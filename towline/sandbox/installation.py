@@ -38,10 +38,20 @@ from towline.ports import Cluster
 from towline.sandbox import forge
 from towline.sandbox.processes import Processes, free_port, parse_procfile, wait_for_port
 
-NAMESPACE = "towline-system"
+NAMESPACE = "towline-demo"
+"""Where the inventory is kept: not where an installation that is there already keeps its own."""
+
+_REDIS_KEYS = ("towline:*", "_kombu*", "unacked*", "celery*", "push", "resync")
 Where = tuple[str, str, str, str]
 """apiVersion, kind, namespace and name of an object."""
 
+_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "CustomResourceDefinition",
+    "customresourcedefinitions",
+    namespaced=False,
+)
 _NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _EXAMPLE = resources.files("towline.sandbox.example")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +113,7 @@ class Installation:
     def _start_broker(self) -> None:
         if self.redis_url is not None:
             self.broker_url = self.redis_url
+            self._borrow_redis()
             return
         port, password = free_port(), self._secret("redis-password")
         self.broker_url = f"redis://:{password}@127.0.0.1:{port}/0"
@@ -110,6 +121,26 @@ class Installation:
         command += ["--password-file", str(self.folder / "redis-password")]
         self.processes.start("broker", command, os.environ)
         self.wait("the broker", self._broker_answers)
+
+    def _borrow_redis(self) -> None:
+        """One database belongs to one installation: another's marks would be taken for ours."""
+        try:
+            with connect(self.broker_url) as redis:
+                keys = int(redis.dbsize())
+        except (RedisError, ValueError) as error:
+            raise PermanentError(f"the Redis that was named does not answer: {error}") from None
+        if keys:
+            raise PermanentError(
+                f"the Redis database that was named holds {keys} keys already: name an empty one, "
+                "for instance with /15 at the end of its URL"
+            )
+        self._stack.callback(self._return_redis)
+
+    def _return_redis(self) -> None:
+        with connect(self.broker_url) as redis:
+            for pattern in _REDIS_KEYS:
+                for name in list(redis.scan_iter(match=pattern)):
+                    redis.delete(name)
 
     def _broker_answers(self) -> bool:
         try:
@@ -135,7 +166,24 @@ class Installation:
         self.cluster: Cluster = clusters(self.context)
         self.connection = clusters(self.context).connection
         self.wait("the Kubernetes API", self._cluster_answers)
+        if self.kubeconfig is not None:
+            self._refuse_existing()
         self._make_namespace(NAMESPACE)
+
+    def _refuse_existing(self) -> None:
+        """What is on a cluster that stays is not ours, and would not be told from it later."""
+        for resource, name in self._made():
+            if self.cluster.get(resource, "", name) is not None:
+                raise PermanentError(
+                    f"{resource.kind}/{name} is on the cluster already: the demo makes and removes "
+                    "it, so it must not be there before"
+                )
+
+    def _made(self) -> Iterable[tuple[Resource, str]]:
+        """The cluster-scoped objects of the demo, which take the rest with them."""
+        names = (NAMESPACE, "towline-demo-harbour", "towline-demo-lighthouse")
+        yield from ((_NAMESPACES, name) for name in names)
+        yield _DEFINITIONS, "berths.harbour.example"
 
     def _cluster_answers(self) -> bool:
         try:
@@ -276,12 +324,12 @@ class Installation:
                     found[str(key_of(body))] = body["metadata"]["resourceVersion"]
         return found
 
-    def remove_namespaces(self, names: Iterable[str]) -> None:
-        """Remove what was made on a cluster that stays."""
-        for name in names:
-            live = self.cluster.get(_NAMESPACES, "", name)
+    def clean_cluster(self) -> None:
+        """Remove what was made on a cluster that stays; none of it was there before."""
+        for resource, name in self._made():
+            live = self.cluster.get(resource, "", name)
             if live:
-                self.cluster.delete(_NAMESPACES, live)
+                self.cluster.delete(resource, live)
 
 
 def procfile() -> str:
@@ -298,8 +346,10 @@ def _is_ours(name: str) -> bool:
 def _current_context(kubeconfig: Path) -> str:
     try:
         found = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))["current-context"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise PermanentError(f"{kubeconfig} has no current context: {error}") from None
+    except OSError as error:
+        raise PermanentError(f"{kubeconfig} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise PermanentError(f"{kubeconfig} names no current context") from None
     return str(found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -39,6 +38,8 @@ class Processes:
 
     logs: Path
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _lines: list[str] = field(default_factory=list)
+    """Those of the Procfile: they end together, before what they lean on."""
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -66,6 +67,7 @@ class Processes:
 
     def start_shell(self, name: str, command: str, environment: Mapping[str, str]) -> None:
         """Start a line of a Procfile."""
+        self._lines.append(name)
         self.start(name, ["/bin/sh", "-c", command], environment)
 
     def pid(self, name: str) -> int:
@@ -90,17 +92,23 @@ class Processes:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def stop(self, patience: float = 15.0) -> None:
-        """End all of them, the last started first; who does not listen is killed."""
-        for process in reversed(self._running.values()):
+    def stop(self) -> None:
+        """End all of them; who does not listen is killed."""
+        self._end([name for name in self._lines if name in self._running])
+        for name in reversed(list(self._running)):
+            self._end([name])
+
+    def _end(self, names: Sequence[str], patience: float = 15.0) -> None:
+        ending = [self._running.pop(name) for name in names]
+        for process in ending:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
+        for process in ending:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=patience)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        self._running.clear()
 
 
 def wait_for_port(port: int, processes: Processes, seconds: float = 30.0) -> None:
@@ -111,7 +119,3 @@ def wait_for_port(port: int, processes: Processes, seconds: float = 30.0) -> Non
             return
         time.sleep(0.02)
     raise PermanentError(f"nothing listens on port {port} after {seconds:.0f} s")
-
-
-def quoted(command: Sequence[str]) -> str:
-    return shlex.join(command)

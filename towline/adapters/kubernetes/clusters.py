@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
@@ -28,7 +29,7 @@ class Clusters:
     def __call__(self, name: str) -> KubernetesCluster:
         with self._lock:
             if name not in self._open:
-                self._open[name] = KubernetesCluster(Connection(_client(name), name))
+                self._open[name] = KubernetesCluster(Connection(partial(_client, name), name))
             return self._open[name]
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -35,8 +35,10 @@ _IMMUTABLE = re.compile(
 class Connection:
     """Sends one request at a time for a thread; threads may share it, forks may not."""
 
-    def __init__(self, client: ApiClient, name: str) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], ApiClient], name: str) -> None:
+        """`connect` reads the credentials, and is asked again when they are refused."""
+        self._connect = connect
+        self._client = connect()
         self._name = name
 
     def close(self) -> None:
@@ -61,6 +63,7 @@ class Connection:
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
         problem = ""
         for attempt in range(_ATTEMPTS):
+            is_last = attempt + 1 == _ATTEMPTS
             try:
                 status, data, pause = self._send(method, url, body, sent)
             except (HTTPError, ApiException, OSError) as error:
@@ -68,15 +71,21 @@ class Connection:
             else:
                 if status < 400:
                     return _parsed(data, self._name)
-                if status not in _PASSING or _is_final(data):
-                    raise _refusal(status, data)
-                problem = f"{status}: {_message(data)}"
-                if status == 500 and method != "GET" and attempt + 1 == _ATTEMPTS:
-                    # One object's admission webhook that is down is no fault of the others.
-                    raise _refusal(status, data)
-            if attempt + 1 < _ATTEMPTS:
+                problem = self._judged(status, data, is_final=is_last and method != "GET")
+            if not is_last:
                 time.sleep(_pause(attempt, pause))
         raise ClusterError(f"the cluster {self._name} does not answer {method} {path}: {problem}")
+
+    def _judged(self, status: int, data: bytes, *, is_final: bool) -> str:
+        """What is wrong, if trying again may help; raises RefusedError if it cannot."""
+        if status == 401:
+            # Credentials are rotated in place: those that are read anew may be accepted.
+            self._client = self._connect()
+            return f"the credentials are refused: {_message(data)}"
+        # One object's admission webhook that is down (500) is no fault of the others.
+        if status not in _PASSING or _is_final(data) or (status == 500 and is_final):
+            raise _refusal(status, data)
+        return f"{status}: {_message(data)}"
 
     def _send(
         self, method: str, url: str, body: Object | None, headers: Mapping[str, str]

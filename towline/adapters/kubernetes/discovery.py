@@ -25,6 +25,7 @@ def discover(connection: Connection) -> Resources:
             for version in item.get("versions") or ():
                 if version.get("freshness") == "Stale":
                     failed.add(group)
+                    continue  # what it lists is remembered: requests would not be answered
                 for resource in _resources(group, version):
                     known = by_kind.get(resource.group_kind, ())
                     by_kind[resource.group_kind] = (*known, resource)

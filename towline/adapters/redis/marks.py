@@ -30,12 +30,13 @@ QUEUED_SECONDS = 60
 """After so long a message that never came counts as lost, and the tick queues another."""
 
 # KEYS: wanted, trigger, queued. The first trigger that is not served is kept, for it tells how
-# long the push has waited; but a person's word weighs more than any other, and a resync less. The
-# queued mark says whether the message waits behind all resyncs (0), where nothing urgent may wait.
+# long the push has waited; but a person's word weighs more than any other, and a resync or a retry
+# less. The queued mark says whether the message waits behind all resyncs (0), where nothing urgent may wait.
 WANT = """
-local function is_resync(trigger)
-  return string.find(trigger, '"kind": "resync"', 1, true) ~= nil
+local function is_kind(trigger, kind)
+  return string.find(trigger, '"kind": "' .. kind .. '"', 1, true) ~= nil
 end
+local function is_resync(trigger) return is_kind(trigger, 'resync') end
 local function queue(queued_key, urgent, seconds)
   local queued = redis.call('GET', queued_key)
   if queued == '1' or (queued and urgent == '0') then return false end
@@ -45,7 +46,8 @@ end
 local function want(keys, name, trigger, person, urgent, seconds)
   redis.call('HINCRBY', keys[1], name, 1)
   local earlier = redis.call('HGET', keys[2], name)
-  if person == '1' or not earlier or (urgent == '1' and is_resync(earlier)) then
+  local is_weak = earlier and (is_resync(earlier) or is_kind(earlier, 'retry'))
+  if person == '1' or not earlier or (urgent == '1' and is_weak) then
     redis.call('HSET', keys[2], name, trigger)
   end
   return queue(keys[3], urgent, seconds) and 1 or 0
