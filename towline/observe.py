@@ -29,10 +29,11 @@ _LOOK_UP_BY_NAME = 20
 
 @dataclass
 class Phases:
-    """Seconds spent, by the name of the phase."""
+    """How far a run has come: the seconds of each phase, and the revision once it is known."""
 
     monotonic: Callable[[], float]
     seconds: dict[str, float] = field(default_factory=dict)
+    revision: Revision | None = None
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -50,10 +51,11 @@ def observe(
     """See what is desired and what is there."""
     with phases("fetch"):
         tree = services.repositories.tree(application.source)
+    phases.revision = Revision(application.source.describes, tree.commit)
     with phases("render"), tree:
         digest = services.renderer.digest(application, tree)
         manifests = services.renderer.render(application, tree)
-    revision = Revision(application.source.describes, tree.commit, digest)
+    phases.revision = revision = replace(phases.revision, digest=digest)
     with phases("observe"):
         cluster = services.cluster(application.destination.cluster)
         parent = services.inventory(application.destination.cluster).read(application.name)
@@ -316,7 +318,7 @@ class _Others:
         if replace(self.parent, application=owner).id != label:
             reason = "the owner is kept by another installation of Towline"
             return Elsewhere(owner, wanted=None, reason=reason)
-        if other is None or other.destination.cluster != self.application.destination.cluster:
+        if other is None or self._is_here(other) is False:
             return Elsewhere(owner, wanted=False)
         wanted = self._keys(other)
         if isinstance(wanted, SourceGoneError):
@@ -324,10 +326,21 @@ class _Others:
         return self._claim(other, key)
 
     def _neighbours(self) -> Iterable[Application]:
-        cluster = self.application.destination.cluster
         for other in self.services.documents().applications.values():
-            if other.destination.cluster == cluster and other.name != self.application.name:
+            if other.name != self.application.name and self._is_here(other) is not False:
                 yield other
+
+    def _is_here(self, other: Application) -> bool | None:
+        """Whether another deploys to this very cluster, which may have several names as a
+        destination; None if that cannot be told."""
+        ours, theirs = self.application.destination.cluster, other.destination.cluster
+        if ours == theirs:
+            return True
+        try:
+            ids = {self.services.cluster(name).identity() for name in (ours, theirs)}
+        except TowlineError:
+            return None  # this host has no way to that destination
+        return None if "" in ids else len(ids) == 1
 
     def _claim(self, other: Application, key: ObjectKey) -> Elsewhere:
         wanted = self._keys(other)
@@ -336,6 +349,9 @@ class _Others:
         if isinstance(wanted, TowlineError):
             possible = not isinstance(wanted, PermanentError) or self._mentions(other, key.name)
             return Elsewhere(other.name, wanted=None if possible else False, reason=str(wanted))
+        if key in wanted and self._is_here(other) is None:
+            reason = f"{other.destination.cluster} may be another name of this cluster"
+            return Elsewhere(other.name, wanted=None, reason=reason)
         return Elsewhere(other.name, wanted=key in wanted)
 
     def _keys(self, other: Application) -> frozenset[ObjectKey] | TowlineError:

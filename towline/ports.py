@@ -108,6 +108,12 @@ class Cluster(Protocol):
     Objects are parsed JSON. A list is complete or an error, never cut short.
     """
 
+    def identity(self) -> str:
+        """Equal for two names of one cluster, and for no two clusters; empty if it cannot be told.
+
+        Raises nothing.
+        """
+
     def resources(self, *, fresh: bool = False) -> Resources: ...
 
     def list(

@@ -7,12 +7,14 @@ It never decides how to retry, what to queue next, or where records go: `workers
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from towline.core.application import Application
-from towline.core.errors import TowlineError
+from towline.core.errors import LeaseLostError, TowlineError
 from towline.core.outcome import Outcome, Result, ResultKind
-from towline.core.plan import HoldScope, Plan, make_plan
+from towline.core.plan import HoldScope, Plan
+from towline.core.planning import make_plan
 from towline.execute import Executor
 from towline.observe import Phases, observe
 from towline.ports import Inventory, Services
@@ -24,29 +26,34 @@ def plan(application: Application, services: Services, *, requested: bool = Fals
     return make_plan(observe(application, services, phases, requested=requested))
 
 
-def reconcile(
-    application: Application,
-    services: Services,
-    *,
-    run: str,
-    still_held: Callable[[], bool],
-    requested: bool = False,
-) -> Outcome:
+@dataclass(frozen=True)
+class Attempt:
+    """One run: its id, whether a person asked for it, whether it may still write."""
+
+    run: str
+    phases: Phases
+    still_held: Callable[[], bool]
+    requested: bool = False
+
+
+def reconcile(application: Application, services: Services, attempt: Attempt) -> Outcome:
     """Make the cluster equal to Git for one application.
 
-    Raises TowlineError for what ends the whole run; `phases` of what was done until then are
-    lost with it. An object's failure is in the outcome.
+    Raises TowlineError for what ends the whole run; the attempt's phases then say how far it
+    came. An object's failure is in the outcome.
     """
-    phases = Phases(services.clock.monotonic)
-    snapshot = observe(application, services, phases, requested=requested)
+    phases = attempt.phases
+    snapshot = observe(application, services, phases, requested=attempt.requested)
     with phases("plan"):
         made = make_plan(snapshot)
     inventory = services.inventory(application.destination.cluster)
-    made = _claim(made, inventory, frozenset(snapshot.members), run)
+    made = _claim(made, inventory, frozenset(snapshot.members), attempt.run)
     with phases("apply"):
         cluster = services.cluster(application.destination.cluster)
-        results = Executor(made, cluster, services.clock, still_held).run()
-    with phases("settle"):
+        results = Executor(made, cluster, services.clock, attempt.still_held).run()
+    # Who changed the inventory meanwhile (a person's word) has this application looked at again,
+    # and that run settles; what was done here is to be told all the same.
+    with phases("settle"), suppress(LeaseLostError):
         _settle(made, inventory, results)
     return Outcome(
         application=application.name,
@@ -96,6 +103,7 @@ def _settle(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None
         inventory.write(settled)
 
 
-def failed(application: Application, error: TowlineError) -> Outcome:
+def failed(application: Application, error: TowlineError, attempt: Attempt) -> Outcome:
     """The outcome of a run that an error ended."""
-    return Outcome(application.name, None, error=str(error))
+    phases = attempt.phases
+    return Outcome(application.name, phases.revision, error=str(error), phases=dict(phases.seconds))

@@ -12,6 +12,7 @@ from towline.core.application import Application
 from towline.core.errors import PermanentError, TemporaryError, TowlineError
 from towline.core.outcome import Outcome, Status, TriggerKind
 from towline.core.record import Record, plan_record, run_record
+from towline.observe import Phases
 from towline.ports import Lease, Scope
 from workers.room import Room, give_back, given_back
 
@@ -55,25 +56,24 @@ def new_run_id(now: float) -> str:
 def _run(
     application: Application, room: Room, lease: Lease, run: str
 ) -> tuple[Outcome, Exception | None]:
-    requested = lease.trigger.kind is TriggerKind.SYNC
+    attempt = engine.Attempt(
+        run=run,
+        phases=Phases(room.services.clock.monotonic),
+        still_held=lease.held,
+        requested=lease.trigger.kind is TriggerKind.SYNC,
+    )
     try:
         _set_aside_poison(lease)
-        outcome = engine.reconcile(
-            application,
-            room.services,
-            run=run,
-            still_held=lease.held,
-            requested=requested,
-        )
+        outcome = engine.reconcile(application, room.services, attempt)
     except TowlineError as error:
-        return engine.failed(application, error), error
+        return engine.failed(application, error, attempt), error
     except SoftTimeLimitExceeded as error:
         late = PermanentError("the run did not end within its time (sync.timeout); tried again")
-        return engine.failed(application, late), error
+        return engine.failed(application, late, attempt), error
     except Exception as error:
         # A fault of ours must show as well, though its text may hold anything.
         bug = PermanentError(f"an unexpected {type(error).__name__}: the worker's log has it")
-        return engine.failed(application, bug), error
+        return engine.failed(application, bug, attempt), error
     return outcome, None
 
 

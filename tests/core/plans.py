@@ -12,7 +12,8 @@ from towline.core.errors import Place
 from towline.core.inventory import MEMBER_ID, PART_OF, Parent, member_id
 from towline.core.manifest import manifest_of
 from towline.core.objects import GroupKind, Object, ObjectKey, key_of
-from towline.core.plan import Change, Elsewhere, Hold, Plan, Refusal, Revision, Snapshot, make_plan
+from towline.core.plan import Change, Elsewhere, Hold, Plan, Refusal, Revision, Snapshot
+from towline.core.planning import make_plan
 from towline.core.resources import Resource
 
 NAME = "shop"

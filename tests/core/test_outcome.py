@@ -74,11 +74,17 @@ def test_the_message_is_the_one_thing_to_read_first(given: Outcome, message: str
     assert given.message == message
 
 
-def test_ten_failures_are_enough_to_read() -> None:
-    results = [result(ResultKind.FAILED, f"m{n}", "no") for n in range(50)]
+def test_ten_causes_are_enough_to_read() -> None:
+    results = [result(ResultKind.FAILED, f"m{n}", f"no {n}") for n in range(50)]
     given = outcome(*results)
-    assert len(given.message.splitlines()) == 10
+    assert len(given.message.splitlines()) == 11
+    assert given.message.endswith("and 40 more causes")
     assert len(given.failures) == 50
+
+
+def test_a_cause_is_told_once_however_many_objects_it_stops() -> None:
+    results = [result(ResultKind.FAILED, f"m{n}", "quota exceeded") for n in range(35)]
+    assert outcome(*results).message == "ConfigMap/shop/m0 and 34 more: quota exceeded"
 
 
 def test_results_are_counted_by_what_became_of_them() -> None:

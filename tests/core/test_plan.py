@@ -45,9 +45,8 @@ from towline.core.plan import (
     Refusal,
     Revision,
     Snapshot,
-    make_plan,
-    same,
 )
+from towline.core.planning import make_plan, same
 
 A = key()
 IMMUTABLE = Refusal("data: field is immutable when `immutable` is set", immutable=True)
@@ -799,7 +798,8 @@ def test_an_empty_revision_prunes_nothing(count: int) -> None:
     plan = make_plan(snapshot([], many(count)))
     assert plan.permitted == ()
     assert tree(plan).splitlines()[-1] == (
-        f"holds prune: empty: the revision is empty; pruning all {count} objects is refused. "
+        f"holds prune: empty: the revision is empty; pruning {count} of {count} objects is "
+        "refused. "
         f"If it is meant: towline approve shop {plan.digest}"
     )
 

@@ -23,7 +23,8 @@ from tests.core.plans import (
 from towline.core.errors import Place
 from towline.core.objects import Object, ObjectKey
 from towline.core.outcome import Outcome, Result, ResultKind, Trigger, TriggerKind
-from towline.core.plan import Elsewhere, Plan, Refusal, Snapshot, make_plan
+from towline.core.plan import Elsewhere, Plan, Refusal, Snapshot
+from towline.core.planning import make_plan
 from towline.core.record import (
     carried_over,
     change_record,

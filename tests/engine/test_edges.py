@@ -368,3 +368,22 @@ def test_one_change_among_many_costs_what_it_touches(world: World) -> None:
     assert tally(world.run("app")) == "updated ConfigMap/shop/c007"
     # The inventory and the members are read; a dry run, the claim, the apply and the settling.
     assert len(world.api.requests) - before == 6
+
+
+def test_two_names_of_one_cluster_are_one_cluster(world: World) -> None:
+    """A file moved to an application whose destination names the cluster otherwise."""
+    kubeconfig = world.folder / "kubeconfig"
+    config = json.loads(kubeconfig.read_text(encoding="utf-8"))
+    context = dict(config["contexts"][0], name="alias")
+    config["contexts"].append(context)
+    kubeconfig.write_text(json.dumps(config), encoding="utf-8")
+    two = world.application("two", "two").replace("cluster: sandbox", "cluster: alias")
+    world.applications(world.application("one", "one"), two)
+    files = {f"one/{name}.yaml": config_map(name) for name in "xz"}
+    world.commit({**files, "two/README.md": ""})
+    world.run("one")
+    world.commit({"one/x.yaml": None, "two/x.yaml": config_map("x")})
+    assert "skipped ConfigMap/shop/x" in tally(world.run("one"))
+    assert world.run("two").results[0].message == "taken over from one"
+    world.converge("one", "two")
+    assert world.owner("x") == "two"

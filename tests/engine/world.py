@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,8 @@ from towline.core.objects import Object, annotations_of, labels_of
 from towline.core.outcome import Outcome
 from towline.core.plan import Plan
 from towline.core.resources import Resource
+from towline.observe import Phases
+from towline.sandbox.installation import WorkingCopy
 from towline.sandbox.kubernetes import SandboxCluster
 from towline.settings import load
 
@@ -51,23 +51,7 @@ class World:
     # Git -------------------------------------------------------------------------------------
 
     def git(self, *arguments: str) -> str:
-        environment = {
-            **{name: text for name, text in os.environ.items() if not name.startswith("GIT_")},
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_AUTHOR_NAME": "t",
-            "GIT_AUTHOR_EMAIL": "t@example.com",
-            "GIT_COMMITTER_NAME": "t",
-            "GIT_COMMITTER_EMAIL": "t@example.com",
-        }
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=self.source,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
+        return WorkingCopy(self.source, self.source).git(*arguments)
 
     def commit(self, files: Mapping[str, str | None], message: str = "change") -> str:
         """Write files (None removes one) and commit."""
@@ -106,16 +90,16 @@ spec:
     ) -> Outcome:
         """One run, as a worker does it; an error that ends it is its outcome."""
         application = self.documents.applications[name]
+        attempt = engine.Attempt(
+            run=f"run-{next(self._runs)}",
+            phases=Phases(self.services.clock.monotonic),
+            still_held=held,
+            requested=requested,
+        )
         try:
-            return engine.reconcile(
-                application,
-                self.services,
-                run=f"run-{next(self._runs)}",
-                still_held=held,
-                requested=requested,
-            )
+            return engine.reconcile(application, self.services, attempt)
         except TowlineError as error:
-            return engine.failed(application, error)
+            return engine.failed(application, error, attempt)
 
     def plan(self, name: str) -> Plan:
         return engine.plan(self.documents.applications[name], self.services)

@@ -144,6 +144,9 @@ class Api:
     applied: list[str] = field(default_factory=list)
     live: dict[str, Object] = field(default_factory=dict)
 
+    def identity(self) -> str:
+        return "this one"
+
     def resources(self, *, fresh: bool = False) -> Resources:  # noqa: ARG002
         return Resources({GroupKind("", "ConfigMap"): (CONFIG_MAPS,)})
 

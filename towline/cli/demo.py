@@ -198,12 +198,13 @@ class Story:
     def _stay(self, place: Installation) -> None:
         self._chapter("It stays up until Ctrl-C. Try it from another terminal")
         beside = Path(sys.executable).parent
+        kubectl = f"{beside / 'kubectl'} --context {place.context}"
         lines = (
             f"export TOWLINE_URL={place.url} TOWLINE_TOKEN_FILE={place.folder / 'api-token'}",
             f"{beside / 'towline'} status harbour",
             f"cd {place.folder / 'work/deploy'}   # edit, commit, git push origin HEAD:main",
             f"export KUBECONFIG={place.kubeconfig_file}",
-            f"{beside / 'kubectl'} --context {place.context} --namespace towline-demo-harbour get all",
+            f"{kubectl} --namespace towline-demo-harbour get all",
         )
         for line in lines:
             self._console.print(Text(f"  {line}"), soft_wrap=True)

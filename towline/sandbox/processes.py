@@ -94,7 +94,7 @@ class Processes:
 
     def stop(self) -> None:
         """End all of them; who does not listen is killed."""
-        self._end([name for name in self._lines if name in self._running])
+        self._end([name for name in dict.fromkeys(self._lines) if name in self._running])
         for name in reversed(list(self._running)):
             self._end([name])
 

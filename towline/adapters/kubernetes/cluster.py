@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from towline.adapters.kubernetes.connection import Connection
 from towline.adapters.kubernetes.discovery import discover
+from towline.core.errors import ClusterError
 from towline.core.inventory import MANAGER
 from towline.core.objects import Object, key_of
 from towline.core.resources import Resource, Resources
@@ -20,6 +21,7 @@ _PAGE = 500
 _NAMES_ONLY = {
     "Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 }
+_NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 
 
@@ -31,9 +33,25 @@ class KubernetesCluster:
         self._resources: Resources | None = None
         self._discovered = 0.0
         self._discovering = threading.Lock()
+        self._identity = ""
+        self._identified = -_DISCOVERY_SECONDS
 
     def close(self) -> None:
         self.connection.close()
+
+    def identity(self) -> str:
+        """The UID of the namespace kube-system, which every cluster has once."""
+        if time.monotonic() - self._identified > _DISCOVERY_SECONDS:
+            self._identity = self._read_identity()
+            self._identified = time.monotonic()
+        return self._identity
+
+    def _read_identity(self) -> str:
+        try:
+            live = self.get(_NAMESPACES, "", "kube-system")
+        except (RefusedError, ClusterError):
+            return ""
+        return str(live["metadata"]["uid"]) if live else ""
 
     def resources(self, *, fresh: bool = False) -> Resources:
         with self._discovering:

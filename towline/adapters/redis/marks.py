@@ -31,7 +31,8 @@ QUEUED_SECONDS = 60
 
 # KEYS: wanted, trigger, queued. The first trigger that is not served is kept, for it tells how
 # long the push has waited; but a person's word weighs more than any other, and a resync or a retry
-# less. The queued mark says whether the message waits behind all resyncs (0), where nothing urgent may wait.
+# less. The queued mark says whether the message waits behind all resyncs (0), where nothing
+# urgent may wait.
 WANT = """
 local function is_kind(trigger, kind)
   return string.find(trigger, '"kind": "' .. kind .. '"', 1, true) ~= nil
