@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from towline.core import inventory
 from towline.core.errors import LeaseLostError
-from towline.core.objects import Object
+from towline.core.objects import Object, key_of
 from towline.core.ordering import Stage
 from towline.core.outcome import Result, ResultKind
 from towline.core.plan import Action, Change, Plan
@@ -85,11 +86,28 @@ class Executor:
         """False if what was deleted is not gone yet."""
         resource = _resource_of(change)
         if change.action is Action.DELETE:
-            return self.cluster.delete(resource, _live_of(change))
-        if change.action is Action.RECREATE and not self.cluster.delete(resource, _live_of(change)):
+            return self._delete(resource, _live_of(change))
+        if change.action is Action.RECREATE and not self._delete(resource, _live_of(change)):
             raise RefusedError(_LINGERS, status=409)
         self.cluster.apply(resource, _body_of(change))
         return True
+
+    def _delete(self, resource: Resource, live: Object) -> bool:
+        """Delete what was judged. Where it changed since (a controller wrote its status, say), what
+        it has become is judged anew, once."""
+        try:
+            return self.cluster.delete(resource, live)
+        except RefusedError as refused:
+            if refused.status != 409:
+                raise
+        key = key_of(live)
+        now = self.cluster.get(resource, key.namespace, key.name)
+        if now is None or now["metadata"]["uid"] != live["metadata"]["uid"]:
+            return True
+        against = inventory.why_not_ours(now, self.plan.parent) or inventory.why_kept(now)
+        if against:
+            raise RefusedError(f"not deleted, for it has changed: {against}", status=409)
+        return self.cluster.delete(resource, now)
 
     def _explained(self, change: Change, refused: RefusedError) -> str:
         namespace = change.key.namespace

@@ -144,3 +144,34 @@ def test_runs_at_the_same_time_leave_what_one_after_the_other_leaves(world: Worl
     assert any(not outcome.error for outcome in outcomes)
     world.converge("app")
     assert (world.data("c0"), world.data("c1")) == (None, {"key": "2"})
+
+
+def test_an_object_that_changed_since_it_was_judged_is_judged_anew(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b"), "c.yaml": config_map("c")})
+    world.run("app")
+    world.commit({"a.yaml": None, "b.yaml": None})
+    path = "/api/v1/namespaces/shop/configmaps"
+
+    def meanwhile() -> bool:
+        """A controller writes to one, and somebody takes the other out of the application."""
+        world.by_hand("PATCH", f"{path}/a", {"data": {"seen": "1"}}, manager="controller")
+        stripped = {"metadata": {"labels": {"applyset.kubernetes.io/part-of": None}}}
+        world.by_hand("PATCH", f"{path}/b", stripped, manager="person")
+        return True
+
+    outcome = world.run("app", held=meanwhile)
+    assert "deleted ConfigMap/shop/a" in tally(outcome)
+    assert "failed ConfigMap/shop/b" in tally(outcome)
+    assert "not deleted, for it has changed: it does not carry the label" in outcome.message
+    assert world.data("b") is not None
+
+
+def test_an_object_that_gets_no_answer_fails_alone_while_the_server_answers(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": config_map("a"), "s.yaml": SERVICE})
+    world.api.fail(method="PATCH", path_contains="/services", status=0, times=100)
+    outcome = world.run("app")
+    assert tally(outcome) == "created ConfigMap/shop/a\nfailed Service/shop/s"
+    world.api.heal()
+    assert tally(world.run("app")) == "created Service/shop/s"

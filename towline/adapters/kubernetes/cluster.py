@@ -118,10 +118,23 @@ class KubernetesCluster:
             query["dryRun"] = "All"
         key = key_of(body)
         path = resource.path(key.namespace, key.name)
-        answer: Object = self.connection.request(
-            "PATCH", path, query=query, body=body, headers=_APPLY
-        )
+        try:
+            answer: Object = self.connection.request(
+                "PATCH", path, query=query, body=body, headers=_APPLY
+            )
+        except ClusterError as error:
+            if not self._answers():
+                raise
+            # The server is there: an admission webhook that hangs is this object's trouble alone.
+            raise RefusedError(error.message, status=504) from None
         return answer
+
+    def _answers(self) -> bool:
+        try:
+            self.connection.request("GET", "/version")
+        except (ClusterError, RefusedError):
+            return False
+        return True
 
     def delete(self, resource: Resource, live: Object) -> bool:
         key = key_of(live)

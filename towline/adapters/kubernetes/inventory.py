@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from towline.core.errors import LeaseLostError, PermanentError
+from towline.core.errors import ClusterError, LeaseLostError, PermanentError
 from towline.core.inventory import Parent, parent_key, read_parent
 from towline.core.resources import Resource
 from towline.ports import Cluster, RefusedError
@@ -48,6 +48,8 @@ class ConfigMapInventory:
     def _explained(self, parent: Parent, refusal: RefusedError) -> Exception:
         if refusal.status == 409:
             return LeaseLostError("the inventory was changed by another run meanwhile", delay=1)
+        if refusal.status >= 500:
+            return ClusterError(f"the inventory {parent.key} cannot be written: {refusal.message}")
         if refusal.status == 404:
             return PermanentError(
                 f"the namespace {self.namespace} (TOWLINE_NAMESPACE) does not exist on the "
