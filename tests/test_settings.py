@@ -34,7 +34,6 @@ def test_an_empty_environment_has_the_documented_defaults() -> None:
     assert found.applications == Path("applications")
     assert found.redis_url == "redis://127.0.0.1:6379/0"
     assert found.data_dir.is_absolute()
-    assert found.public_url == ""
     assert found.webhook_secrets == dict.fromkeys(FORGES, ())
 
 
@@ -68,7 +67,6 @@ VALUES: list[tuple[str, str, str, object]] = [
     ("TOWLINE_NAMESPACE", "gitops", "namespace", "gitops"),
     ("TOWLINE_GIT_PROTOCOLS", "https:ssh:file", "git_protocols", "https:ssh:file"),
     ("TOWLINE_RESYNC_TICK", "5m", "resync_tick", timedelta(minutes=5)),
-    ("TOWLINE_URL", "https://towline.example.com", "public_url", "https://towline.example.com"),
     ("TOWLINE_SIGNING_KEY", "key", "signing_key", b"key"),
     ("TOWLINE_API_TOKENS", f"ada:viewer:{SHA}", "api_tokens", (ApiToken("ada", "viewer", SHA),)),
 ]
@@ -100,7 +98,7 @@ def test_a_variable_and_its_file_together_are_an_error(tmp_path: Path, name: str
     )
 
 
-@pytest.mark.parametrize("name", ["TOWLINE_REDIS_URL", "TOWLINE_GITHUB_SECRET", "TOWLINE_URL"])
+@pytest.mark.parametrize("name", ["TOWLINE_REDIS_URL", "TOWLINE_GITHUB_SECRET", "TOWLINE_SIGNING_KEY"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     missing = tmp_path / "missing"
     text = refusal({f"{name}_FILE": str(missing)})

@@ -52,7 +52,6 @@ class Settings:
     git_protocols: str = "https:ssh"
     resync_tick: timedelta = timedelta(seconds=30)
     given_signing_key: str = field(repr=False, default="")
-    public_url: str = ""
 
     @cached_property
     def signing_key(self) -> bytes:
@@ -120,7 +119,6 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         git_protocols=reader.matching("TOWLINE_GIT_PROTOCOLS", "https:ssh", _PROTOCOLS),
         resync_tick=reader.duration("TOWLINE_RESYNC_TICK", timedelta(seconds=30)),
         given_signing_key=reader.text("TOWLINE_SIGNING_KEY", ""),
-        public_url=reader.text("TOWLINE_URL", ""),
     )
     if reader.errors:
         raise DocumentError("\n".join(reader.errors))

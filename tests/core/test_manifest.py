@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.core.errors import ManifestError, Place
-from towline.core.manifest import Manifest, manifest_of, parse_manifests
+from towline.core.manifest import Manifest, manifest_of, parse_manifests, wave_of
 from towline.core.objects import Object, ObjectKey
 
 HERE = Place("app.yaml", 7)
@@ -338,11 +338,11 @@ def test_other_words_are_refused_for_they_could_mean_anything(
     ("text", "wave"), [("0", 0), ("5", 5), ("-3", -3), ("+7", 7), ("007", 7), ("999999", 999999)]
 )
 def test_a_wave_is_a_whole_number(text: str, wave: int) -> None:
-    assert manifest_of(annotated(wave=text), HERE).wave == wave
+    assert wave_of(manifest_of(annotated(wave=text), HERE).body) == wave
 
 
 def test_without_a_word_the_wave_is_zero() -> None:
-    assert manifest_of(body(), HERE).wave == 0
+    assert wave_of(manifest_of(body(), HERE).body) == 0
 
 
 @pytest.mark.parametrize("text", ["", "1.5", "one", "1 ", "--1", "1_0", "0x1", "1000000", "1\n"])

@@ -26,7 +26,6 @@ from towline.core.outcome import Outcome, Result, ResultKind, Trigger, TriggerKi
 from towline.core.plan import Elsewhere, Plan, Refusal, Snapshot
 from towline.core.planning import make_plan
 from towline.core.record import (
-    carried_over,
     change_record,
     key_record,
     place_record,
@@ -396,26 +395,3 @@ def test_recording_changes_nothing_of_the_plan() -> None:
     before = copy.deepcopy(plan)
     plan_record(plan)
     assert plan == before
-
-
-# What an error says nothing of ---------------------------------------------------------------
-
-EARLIER = {"applied_commit": "a" * 40, "applied_digest": "d", "objects": 7, "status": "synced"}
-
-
-def test_a_run_that_an_error_ended_keeps_what_held_before() -> None:
-    failed = run(Outcome("shop", None, error="away"))
-    found = carried_over(failed, EARLIER)
-    assert found == {**failed, "applied_commit": "a" * 40, "applied_digest": "d", "objects": 7}
-    assert found["status"] == "failed"
-
-
-def test_a_run_that_came_to_a_plan_speaks_for_itself() -> None:
-    record = run(outcome(make_plan(snapshot([wanted()]))))
-    assert carried_over(record, EARLIER) == record
-
-
-@pytest.mark.parametrize("earlier", [None, {}, {"objects": None}])
-def test_where_nothing_held_before_nothing_is_kept(earlier: dict[str, Any] | None) -> None:
-    failed = run(Outcome("shop", None, error="away"))
-    assert carried_over(failed, earlier) == failed

@@ -146,11 +146,13 @@ def test_one_bad_document_stops_the_revision_before_any_write(
     world.applications(world.application("app"))
     world.commit({"a.yaml": config_map("a"), "b.yaml": config_map("b")})
     world.run("app")
-    world.commit({"a.yaml": config_map("a", "2"), "b.yaml": None, "bad.yaml": document})
+    bad = world.commit({"a.yaml": config_map("a", "2"), "b.yaml": None, "bad.yaml": document})
     with world.writes() as writes:
         outcome = world.run("app")
     assert message in outcome.error
     assert "bad.yaml" in outcome.error
+    assert outcome.revision is not None
+    assert outcome.revision.commit == bad
     assert writes == []
     world.commit({"bad.yaml": None})
     assert tally(world.run("app")) == "updated ConfigMap/shop/a\ndeleted ConfigMap/shop/b"

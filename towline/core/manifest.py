@@ -56,10 +56,6 @@ class Manifest:
     def api_version(self) -> str:
         return str(self.body["apiVersion"])
 
-    @property
-    def wave(self) -> int:
-        return wave_of(self.body)
-
     def steers(self, annotation: str, value: str) -> bool:
         return annotations_of(self.body).get(annotation) == value
 

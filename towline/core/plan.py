@@ -110,7 +110,6 @@ class Change:
     previous_owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Field managers that lose fields to us, with the fields."""
     handed_over_from: str = ""
-    handed_over_to: str = ""
     consent: str = ""
     """Why a person must have approved this very plan before the change is made."""
 

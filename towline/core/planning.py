@@ -185,7 +185,7 @@ def _prune(key: ObjectKey, live: Object, snapshot: Snapshot) -> Change:
     claims = snapshot.elsewhere.get(key, ())
     taker = next((claim.application for claim in claims if claim.wanted), None)
     if taker:
-        return replace(base, handed_over_to=taker, reason=f"handed over to application {taker}")
+        return replace(base, reason=f"handed over to application {taker}")
     kept = _why_not_pruned(live, claims, snapshot)
     if kept:
         return replace(base, reason=f"not in Git; {kept}")

@@ -5,7 +5,6 @@ Secrets are masked where the differences are made (`towline.core.diff`); values 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -122,11 +121,3 @@ def run_record(
         "results": [result_record(result) for result in outcome.results],
         "plan": plan_record(plan) if plan else None,
     }
-
-
-def carried_over(run: Record, earlier: Mapping[str, Any] | None) -> Record:
-    """A run that an error ended says nothing of revision and objects: those before still hold."""
-    if earlier is None or run["commit"] is not None:
-        return run
-    kept = {name: earlier.get(name) for name in ("applied_commit", "applied_digest", "objects")}
-    return {**run, **{name: value for name, value in kept.items() if value is not None}}
