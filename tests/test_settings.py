@@ -98,7 +98,9 @@ def test_a_variable_and_its_file_together_are_an_error(tmp_path: Path, name: str
     )
 
 
-@pytest.mark.parametrize("name", ["TOWLINE_REDIS_URL", "TOWLINE_GITHUB_SECRET", "TOWLINE_SIGNING_KEY"])
+@pytest.mark.parametrize(
+    "name", ["TOWLINE_REDIS_URL", "TOWLINE_GITHUB_SECRET", "TOWLINE_SIGNING_KEY"]
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     missing = tmp_path / "missing"
     text = refusal({f"{name}_FILE": str(missing)})
