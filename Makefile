@@ -6,13 +6,20 @@ READY := .venv/.ready
 export PYTHONDONTWRITEBYTECODE ?=
 
 help:  ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(READY)  ## Show the main job in a sandbox: push, webhook, diff, apply, drift, healing
 	@$(BIN)/towline demo
 
-test: $(READY)  ## Run all tests that this machine can run; say what was skipped and why
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: $(READY)  ## Run the tests; say what was skipped and why
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not cluster"
+	@echo "Left out: the tests on a real API server (make controlplane builds one, make test-cluster runs them)"
+
+test-cluster: $(READY)  ## Run the tests that need a real API server, on one that is started once
+	$(BIN)/python -m pytest -m cluster -n auto --dist worksteal
+
+controlplane:  ## Build etcd, kube-apiserver and kube-controller-manager for test-cluster (needs Go)
+	@$(PYTHON) tests/controlplane/build.py
 
 check: $(READY)  ## Lint, formatting, types, import contracts
 	$(BIN)/ruff check .
@@ -42,4 +49,4 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-.PHONY: help demo test check run bench lock clean
+.PHONY: help demo test test-cluster controlplane check run bench lock clean

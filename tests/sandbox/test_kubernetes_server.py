@@ -204,3 +204,12 @@ def test_the_command_serves_until_it_is_told_to_stop(
         finally:
             process.send_signal(signal.SIGTERM)
     assert process.returncode == 0
+
+
+def test_stopping_the_cluster_ends_its_watches(pool: urllib3.PoolManager) -> None:
+    with SandboxCluster() as cluster:
+        address = f"{cluster.url}{MAPS}?watch=true"
+        response = pool.request("GET", address, preload_content=False)
+    with pytest.raises((urllib3.exceptions.HTTPError, StopIteration)):
+        next(response.stream())
+    response.close()

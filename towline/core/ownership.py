@@ -118,14 +118,15 @@ _ATOMIC_MAPS_OF_CUSTOM_KINDS: Final = _words(
 )
 
 # Fields of built-in kinds that are associative lists: a leaf there was null when it was applied.
+# A test compares these names with the types that a server publishes.
 _ASSOCIATIVE_LISTS: Final = _words(
     """
-    claims conditions containers devices disableResizePreemption drivers env
-    ephemeralContainers finalizers hostAliases imagePullSecrets initContainers mapping
-    matchConditions ownerReferences podCIDRs podGroupTemplates podIPs ports requesters
-    reservedFor resourceClaims schedulingGates secrets topologySpreadConstraints
-    validationActions variables volumeDevices volumeLifecycleModes volumeMounts volumes
-    webhooks
+    bindMountOptions claims conditions containers devices disableResizePreemption drivers env
+    ephemeralContainers evictionResponders finalizers hostAliases imagePullSecrets
+    initContainers mapping matchConditions ownerReferences podCIDRs podGroupTemplates podIPs
+    ports requesters reservedFor resourceClaims schedulingGates secrets skipNodeOperations
+    topologySpreadConstraints validationActions variables volumeDevices volumeLifecycleModes
+    volumeMounts volumes webhooks
     """
 )
 _ATOMIC_LISTS_BY_KIND: Final = frozenset(

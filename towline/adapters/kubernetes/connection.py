@@ -25,10 +25,15 @@ _ATTEMPTS = 4
 _LONGEST_PAUSE = 5.0
 _PASSING = {408, 429, 500, 502, 503, 504}
 # What a server answers with 500 although trying again cannot help: a patch that does not fit the
-# schema (structured-merge-diff's errors), and an object beyond etcd's limit.
-_FINAL = re.compile(r"failed to create typed|not declared in schema|request is too large")
+# schema (structured-merge-diff's errors), a value that is none of its type (a quantity, a whole
+# number), and an object beyond etcd's limit.
+_FINAL = re.compile(
+    r"failed to create typed|failed to convert new object|not declared in schema"
+    r"|request is too large"
+)
+# The words of the API's validation; `tests/contract` has each of them from a real server.
 _IMMUTABLE = re.compile(
-    r"immutable|may not be changed|cannot be changed|updates to \S+ spec for fields other"
+    r"immutable|may not (be )?change|cannot be changed|updates to \S+ spec for fields other"
 )
 
 

@@ -27,7 +27,7 @@ from towline.sandbox.kubernetes.fields import (
     without,
 )
 from towline.sandbox.kubernetes.merge import merged
-from towline.sandbox.kubernetes.shape import Shape
+from towline.sandbox.kubernetes.shape import Shape, zero_of
 from towline.sandbox.kubernetes.status import Cause, StatusError, apply_conflict
 
 # What identifies an object or belongs to the server is owned by nobody.
@@ -48,20 +48,6 @@ _UNOWNED: Fields = frozenset(
             "deletionGracePeriodSeconds",
         ]
     }
-)
-
-# Go structs that are always present: creating an object does not own them as such.
-_ALWAYS_THERE = frozenset(
-    [
-        "f:metadata",
-        "f:spec",
-        "f:status",
-        "f:template",
-        "f:jobTemplate",
-        "f:strategy",
-        "f:updateStrategy",
-        "f:containers",
-    ]
 )
 
 
@@ -106,8 +92,6 @@ class Writer:
     resets: tuple[Path, ...] = ()
     force: bool = False
     """Whether an apply takes fields away from others instead of being refused."""
-    typed: bool = True
-    """Whether the object is of a built-in type, parts of which are always there."""
 
     def manager(self, operation: str) -> Manager:
         version = self.api_version if operation == "Update" else ""
@@ -261,7 +245,7 @@ def tracked(
     writer: Writer,
 ) -> Managers:
     """Who owns what after a write that is not an apply; `live` is None on creation."""
-    change = compare(live or {}, new, shape)
+    change = compare(zero_of(shape) if live is None else live, new, shape)
     me = writer.manager("Update")
     change = Comparison(
         writer.writable(change.added),
@@ -269,8 +253,6 @@ def tracked(
         change.removed,
     )
     written = change.added | change.modified
-    if live is None and writer.typed:
-        written = frozenset(path for path in written if not _always_there(path, new))
     others = _settled({**managers, me: managers.get(me, _nothing(writer))}, me, change, force=True)
     mine = (others[me].fields - change.removed) | written
     if not mine:
@@ -282,12 +264,3 @@ def tracked(
 
 def _nothing(writer: Writer) -> Entry:
     return Entry(NONE, writer.time, writer.api_version)
-
-
-def _always_there(path: Path, new: dict[str, Any]) -> bool:
-    value: Any = new
-    for segment in path:
-        if segment not in _ALWAYS_THERE or not isinstance(value, dict):
-            return False
-        value = value.get(segment[2:])
-    return isinstance(value, list) or bool(value)

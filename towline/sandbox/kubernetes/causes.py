@@ -9,7 +9,7 @@ from towline.sandbox.kubernetes.status import Cause
 
 
 def show(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def invalid_value(field: str, value: Any, why: str) -> Cause:
@@ -24,8 +24,8 @@ def forbidden_field(field: str, why: str) -> Cause:
     return Cause("FieldValueForbidden", f"Forbidden: {why}", field)
 
 
-def unsupported(field: str, value: Any, known: list[str]) -> Cause:
-    options = ", ".join(show(item) for item in sorted(known))
+def unsupported(field: str, value: Any, known: list[str], *, is_sorted: bool = True) -> Cause:
+    options = ", ".join(show(item) for item in (sorted(known) if is_sorted else known))
     message = f"Unsupported value: {show(value)}: supported values: {options}"
     return Cause("FieldValueNotSupported", message, field)
 

@@ -48,30 +48,6 @@ def _cluster_ip(body: Body, old: Body) -> Iterator[Cause]:
         yield invalid_value("spec.clusterIPs[0]", [now], "may not change once set")
 
 
-_STATEFUL_SET_MUTABLE = frozenset(
-    [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    ]
-)
-
-
-def _stateful_set_change(body: Body, old: Body) -> Iterator[Cause]:
-    now, before = body["spec"], old["spec"]
-    if any(now.get(name) != before.get(name) for name in {*now, *before} - _STATEFUL_SET_MUTABLE):
-        why = (
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', "
-            "'template', 'updateStrategy', 'revisionHistoryLimit', "
-            "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-        )
-        yield forbidden_field("spec", why)
-
-
 def _claim_change(body: Body, old: Body) -> Iterator[Cause]:
     mutable = {"resources", "volumeName", "volumeAttributesClassName"}
     now, before = body["spec"], old["spec"]
@@ -101,9 +77,27 @@ def _pod_change(body: Body, old: Body) -> Iterator[Cause]:
         yield forbidden_field("spec", why)
 
 
-def _role_ref(body: Body, old: Body) -> Iterator[Cause]:
-    if body.get("roleRef") != old.get("roleRef"):
-        yield invalid_value("roleRef", body.get("roleRef"), "cannot change roleRef")
+def _job_completions(body: Body, old: Body) -> Iterator[Cause]:
+    """An indexed Job may grow."""
+    if body["spec"].get("completionMode") != "Indexed":
+        yield from _frozen("spec.completions")(body, old)
+
+
+def _priority(body: Body, old: Body) -> Iterator[Cause]:
+    if body.get("value") != old.get("value"):
+        yield forbidden_field("value", "may not be changed in an update.")
+
+
+def _job_template(body: Body, old: Body) -> Iterator[Cause]:
+    """What may change while a Job is suspended is not modelled, but the field that is named."""
+    now, before = body["spec"]["template"], old["spec"]["template"]
+    if now == before:
+        return
+    if old["spec"].get("suspend"):
+        if now["spec"] != before["spec"]:
+            yield invalid_value("spec.template.spec", now["spec"], _IMMUTABLE)
+        return
+    yield invalid_value("spec.template", now, _IMMUTABLE)
 
 
 CHANGES: dict[str, tuple[Callable[[Body, Body], Iterator[Cause]], ...]] = {
@@ -115,14 +109,20 @@ CHANGES: dict[str, tuple[Callable[[Body, Body], Iterator[Cause]], ...]] = {
     "Deployment": (_frozen("spec.selector"),),
     "ReplicaSet": (_frozen("spec.selector"),),
     "DaemonSet": (_frozen("spec.selector"),),
-    "StatefulSet": (_stateful_set_change,),
+    "StatefulSet": (
+        _frozen("spec.selector"),
+        _frozen("spec.serviceName"),
+        _frozen("spec.podManagementPolicy"),
+        _frozen("spec.volumeClaimTemplates"),
+    ),
     "Job": (
         _frozen("spec.selector"),
-        _frozen("spec.template"),
+        _job_template,
         _frozen("spec.completionMode"),
+        _job_completions,
     ),
-    "RoleBinding": (_role_ref,),
-    "ClusterRoleBinding": (_role_ref,),
+    "RoleBinding": (_frozen("roleRef"),),
+    "ClusterRoleBinding": (_frozen("roleRef"),),
     "IngressClass": (_frozen("spec.controller"),),
     "StorageClass": (
         _frozen("parameters"),
@@ -130,7 +130,7 @@ CHANGES: dict[str, tuple[Callable[[Body, Body], Iterator[Cause]], ...]] = {
         _frozen("reclaimPolicy"),
         _frozen("volumeBindingMode"),
     ),
-    "PriorityClass": (_frozen("value"), _frozen("preemptionPolicy")),
+    "PriorityClass": (_priority, _frozen("preemptionPolicy")),
     "CustomResourceDefinition": (
         _frozen("spec.scope"),
         _frozen("spec.names.kind"),

@@ -13,6 +13,9 @@ from towline.sandbox.kubernetes.shape import Shape
 # Fields of plain Go types with `omitempty`: their zero value is never given back.
 _OMITTED_WHEN_ZERO = frozenset(
     [
+        "deprecated",
+        "unschedulable",
+        "preserveUnknownFields",
         "value",
         "subPath",
         "subPathExpr",
@@ -44,8 +47,10 @@ _OMITTED_WHEN_ZERO = frozenset(
 )
 # What is kept as it was written, whatever is in it.
 _RAW = frozenset({"openAPIV3Schema", "managedFields"})
+# Left out when zero, though what is published says otherwise.
+_NOT_SHOWN = frozenset({"minReadySeconds"})
+_SET_LATER = frozenset({"metadata", "status"})
 _OMITTED_WHEN_EMPTY = frozenset({"value", "matchLabels"})
-_KEPT_EMPTY = frozenset({"rules"})
 
 
 def decoded(value: Any, shape: Shape) -> Any:
@@ -56,17 +61,34 @@ def decoded(value: Any, shape: Shape) -> Any:
     if not isinstance(value, dict):
         return value
     if shape.mapping:
-        return {name: inner for name, inner in value.items() if inner is not None}
+        return {
+            name: decoded(inner, shape.item()) for name, inner in value.items() if inner is not None
+        }
     result: dict[str, Any] = {}
     for name, inner in value.items():
         inner_shape = shape.child(name)
+        kept: Any
         if name == "metadata" and isinstance(inner, dict):
             kept = decoded_metadata(inner)
         else:
             kept = inner if name in _RAW else decoded(inner, inner_shape)
-        if not _omitted(name, kept, inner_shape):
+        if name in shape.zero and kept is None:
+            continue
+        if name in shape.zero or not _omitted(name, kept, inner_shape):
             result[name] = kept
-    return result
+    return {**result, **_zeros(result, shape)}
+
+
+def _zeros(value: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    """What the type is written with although nobody named it."""
+    found: dict[str, Any] = {}
+    for name, zero in shape.zero.items():
+        if name in value or name in _NOT_SHOWN or zero == []:
+            continue
+        if zero == {} and name in _SET_LATER:
+            continue
+        found[name] = decoded({}, shape.child(name)) if zero == {} else zero
+    return found
 
 
 def decoded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +106,7 @@ def _omitted(name: str, value: Any, shape: Shape) -> bool:
     if value is None:
         return True
     if value == []:
-        return name not in _KEPT_EMPTY
+        return True
     if value in ("", {}) and name in _OMITTED_WHEN_EMPTY:
         return True
     if value == {}:

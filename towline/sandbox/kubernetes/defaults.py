@@ -13,46 +13,52 @@ from zlib import crc32
 
 from towline.sandbox.kubernetes.pod_defaults import (
     Body,
+    canonical_fields,
     canonical_values,
+    default_claim,
     default_pod,
-    default_resources,
+    default_source,
     default_template,
     fill,
 )
 
 _STATUS_OF: dict[str, Body] = {
-    "Service": {"loadBalancer": {}},
     "PersistentVolumeClaim": {"phase": "Pending"},
     "PersistentVolume": {"phase": "Pending"},
-    "Pod": {"phase": "Pending", "qosClass": "BestEffort"},
-    "ReplicationController": {"replicas": 0},
-    "ReplicaSet": {"replicas": 0},
-    "StatefulSet": {"replicas": 0, "availableReplicas": 0},
-    "DaemonSet": {
-        "currentNumberScheduled": 0,
-        "desiredNumberScheduled": 0,
-        "numberMisscheduled": 0,
-        "numberReady": 0,
-    },
-    "Ingress": {"loadBalancer": {}},
-    "PodDisruptionBudget": {
-        "currentHealthy": 0,
-        "desiredHealthy": 0,
-        "disruptionsAllowed": 0,
-        "expectedPods": 0,
-    },
-    "HorizontalPodAutoscaler": {"desiredReplicas": 0},
+    "Pod": {"phase": "Pending"},
+    "HorizontalPodAutoscaler": {"currentMetrics": None},
 }
 
 
-def complete(body: Body, old: Body | None, *, has_status: bool) -> None:
-    """Add what the server would, for a built-in kind."""
+def complete(body: Body, old: Body | None, *, status: Body | None) -> None:
+    """Add what the server would, for a built-in kind.
+
+    `status` is what the status of a new object has in any case; None for kinds without one.
+    """
     kind = body["kind"]
     function = _FUNCTIONS.get(kind)
     if function:
         function(body, old)
-    if has_status and "status" not in body:
-        body["status"] = dict(_STATUS_OF.get(kind, {}))
+    if status is not None and "status" not in body:
+        body["status"] = {**status, **_STATUS_OF.get(kind, {})}
+        if kind == "Pod":
+            body["status"]["qosClass"] = _quality_of_service(body["spec"])
+
+
+def _quality_of_service(spec: Body) -> str:
+    every = [
+        container.get("resources") or {}
+        for group in ("initContainers", "containers")
+        for container in spec.get(group) or []
+    ]
+    if not any(resources.get("limits") or resources.get("requests") for resources in every):
+        return "BestEffort"
+    guaranteed = all(
+        {"cpu", "memory"} <= (resources.get("limits") or {}).keys()
+        and resources["limits"] == resources.get("requests")
+        for resources in every
+    )
+    return "Guaranteed" if guaranteed else "Burstable"
 
 
 def _spec(body: Body) -> Body:
@@ -126,9 +132,30 @@ def _node_ports(body: Body, spec: Body, old: Body | None) -> None:
             port["nodePort"] = known or 30000 + number % 2768
 
 
-def _pod(body: Body, _: Body | None) -> None:
+def _tolerate(spec: Body) -> None:
+    """As the admission plugin does it: a node may be away for five minutes."""
+    tolerations = spec.get("tolerations") or []
+    for name in ("not-ready", "unreachable"):
+        key = f"node.kubernetes.io/{name}"
+        if not any(
+            toleration.get("key") in {None, key} and toleration.get("effect") in {None, "NoExecute"}
+            for toleration in tolerations
+        ):
+            away = {"key": key, "operator": "Exists", "effect": "NoExecute"}
+            tolerations = [*tolerations, {**away, "tolerationSeconds": 300}]
+    spec["tolerations"] = tolerations
+
+
+def _pod(body: Body, old: Body | None) -> None:
     spec = _spec(body)
+    if old is None:
+        _tolerate(spec)
     default_pod(spec)
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        resources = container["resources"]
+        if limits := resources.get("limits"):
+            # Of a bare pod alone: what is limited is requested too.
+            resources["requests"] = {**limits, **(resources.get("requests") or {})}
     fill(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     fill(spec, serviceAccountName="default", serviceAccount="default")
 
@@ -144,6 +171,7 @@ def _replication_controller(body: Body, old: Body | None) -> None:
     labels = ((body["spec"].get("template") or {}).get("metadata") or {}).get("labels")
     if labels:
         fill(body["spec"], selector=dict(labels))
+        fill(body["metadata"], labels=dict(labels))
 
 
 def _deployment(body: Body, old: Body | None) -> None:
@@ -164,24 +192,46 @@ def _stateful_set(body: Body, old: Body | None) -> None:
         podManagementPolicy="OrderedReady",
         revisionHistoryLimit=10,
         updateStrategy={},
-        persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"},
+        persistentVolumeClaimRetentionPolicy={},
     )
+    policy = spec["persistentVolumeClaimRetentionPolicy"]
+    fill(policy, whenDeleted="Retain", whenScaled="Retain")
     fill(spec["updateStrategy"], type="RollingUpdate")
     if spec["updateStrategy"]["type"] == "RollingUpdate":
-        fill(spec["updateStrategy"], rollingUpdate={"partition": 0})
+        fill(spec["updateStrategy"], rollingUpdate={})
+        fill(spec["updateStrategy"]["rollingUpdate"], partition=0, maxUnavailable=1)
     for claim in spec.get("volumeClaimTemplates") or []:
         claim.update(apiVersion="v1", kind="PersistentVolumeClaim")
-        fill(claim, status={"phase": "Pending"})
-        _claim(claim, None)
+        claim["status"] = {"phase": "Pending", **(claim.get("status") or {})}
+        default_claim(_spec(claim))
 
 
-def _daemon_set(body: Body, _: Body | None) -> None:
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _daemon_set(body: Body, old: Body | None) -> None:
     spec = _spec(body)
     fill(spec, revisionHistoryLimit=10, updateStrategy={})
     fill(spec["updateStrategy"], type="RollingUpdate")
     if spec["updateStrategy"]["type"] == "RollingUpdate":
-        fill(spec["updateStrategy"], rollingUpdate={"maxSurge": 0, "maxUnavailable": 1})
+        fill(spec["updateStrategy"], rollingUpdate={})
+        fill(spec["updateStrategy"]["rollingUpdate"], maxSurge=0, maxUnavailable=1)
     default_template(spec)
+    metadata = body["metadata"]
+    generation = 1
+    if old:
+        generation = int(old["metadata"].get("annotations", {}).get(_TEMPLATE_GENERATION, 1))
+        generation += old["spec"].get("template") != spec.get("template")
+    annotations = metadata.get("annotations") or {}
+    metadata["annotations"] = {**annotations, _TEMPLATE_GENERATION: str(generation)}
+
+
+JOB_LABELS = (
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-name",
+    "controller-uid",
+    "job-name",
+)
 
 
 def _job_spec(spec: Body) -> None:
@@ -190,7 +240,7 @@ def _job_spec(spec: Body) -> None:
         backoffLimit=6,
         completionMode="NonIndexed",
         suspend=False,
-        podReplacementPolicy="TerminatingOrFailed",
+        podReplacementPolicy="Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed",
         manualSelector=False,
     )
     if "parallelism" not in spec and "completions" not in spec:
@@ -206,21 +256,15 @@ def _job(body: Body, old: Body | None) -> None:
     template = spec.get("template")
     if spec.get("manualSelector") or not isinstance(template, dict):
         return
-    if old is not None:
-        fill(spec, selector=old["spec"].get("selector"))
-        own = (old["spec"]["template"].get("metadata") or {}).get("labels") or {}
-    else:
-        own = {
-            "batch.kubernetes.io/controller-uid": metadata.get("uid"),
-            "batch.kubernetes.io/job-name": metadata.get("name"),
-            "controller-uid": metadata.get("uid"),
-            "job-name": metadata.get("name"),
-        }
-        selected = {"batch.kubernetes.io/controller-uid": metadata.get("uid")}
-        fill(spec, selector={"matchLabels": selected})
-    generated = {k: v for k, v in own.items() if k.endswith(("controller-uid", "job-name"))}
-    labels = template["metadata"].get("labels") or {}
-    template["metadata"]["labels"] = {**labels, **generated}
+    uid, name = metadata.get("uid"), metadata.get("name")
+    if old is None:
+        generated = dict(zip(JOB_LABELS, (uid, name, uid, name), strict=True))
+        fill(spec, selector={"matchLabels": {JOB_LABELS[0]: uid}})
+        labels = template["metadata"].get("labels") or {}
+        template["metadata"]["labels"] = {**labels, **generated}
+    # A Job without labels has those of its template.
+    if template["metadata"].get("labels"):
+        fill(metadata, labels=dict(template["metadata"]["labels"]))
 
 
 def _cron_job(body: Body, _: Body | None) -> None:
@@ -239,16 +283,25 @@ def _cron_job(body: Body, _: Body | None) -> None:
         default_template(inner, restart="")
 
 
-def _claim(body: Body, _: Body | None) -> None:
-    spec = _spec(body)
-    fill(spec, volumeMode="Filesystem")
-    default_resources(spec)
+def _protect(body: Body, old: Body | None, finalizer: str) -> None:
+    """As the admission plugin does it that looks at new objects of storage."""
+    metadata = body["metadata"]
+    finalizers = metadata.get("finalizers") or []
+    if old is None and finalizer not in finalizers:
+        metadata["finalizers"] = [*finalizers, finalizer]
 
 
-def _volume(body: Body, _: Body | None) -> None:
+def _claim(body: Body, old: Body | None) -> None:
+    default_claim(_spec(body))
+    _protect(body, old, "kubernetes.io/pvc-protection")
+
+
+def _volume(body: Body, old: Body | None) -> None:
     spec = _spec(body)
     fill(spec, volumeMode="Filesystem", persistentVolumeReclaimPolicy="Retain")
     canonical_values(spec, "capacity")
+    default_source(spec)
+    _protect(body, old, "kubernetes.io/pv-protection")
 
 
 def _quota(body: Body, _: Body | None) -> None:
@@ -259,6 +312,12 @@ def _limit_range(body: Body, _: Body | None) -> None:
     names = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
     for limit in _spec(body).get("limits") or []:
         canonical_values(limit, *names)
+        if limit.get("type") == "Container":
+            # Whatever has a maximum has it for a default, and a default is requested too.
+            values = {**(limit.get("max") or {}), **(limit.get("default") or {})}
+            requests = {**values, **(limit.get("defaultRequest") or {})}
+            fill(limit, **({"default": values} if values else {}))
+            fill(limit, **({"defaultRequest": requests} if requests else {}))
 
 
 def _network_policy(body: Body, _: Body | None) -> None:
@@ -274,7 +333,45 @@ def _network_policy(body: Body, _: Body | None) -> None:
 def _autoscaler(body: Body, _: Body | None) -> None:
     target = {"type": "Utilization", "averageUtilization": 80}
     metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
-    fill(_spec(body), minReplicas=1, metrics=[metric])
+    spec = _spec(body)
+    fill(spec, minReplicas=1, metrics=[metric])
+    for found in spec["metrics"]:
+        for source in found.values():
+            if isinstance(source, dict) and isinstance(source.get("target"), dict):
+                canonical_fields(source["target"], "averageValue", "value")
+    if behaviour := spec.get("behavior"):
+        percent = {"type": "Percent", "value": 100, "periodSeconds": 15}
+        pods = {"type": "Pods", "value": 4, "periodSeconds": 15}
+        fill(behaviour, scaleUp={}, scaleDown={})
+        fill(
+            behaviour["scaleUp"],
+            stabilizationWindowSeconds=0,
+            selectPolicy="Max",
+            policies=[pods, percent],
+        )
+        fill(behaviour["scaleDown"], selectPolicy="Max", policies=[percent])
+
+
+def _role(body: Body, _: Body | None) -> None:
+    body["rules"] = body.get("rules") or None
+
+
+def _node(body: Body, old: Body | None) -> None:
+    if old is None:
+        taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+        spec = _spec(body)
+        spec["taints"] = [*(spec.get("taints") or []), taint]
+
+
+def _ingress_class(body: Body, _: Body | None) -> None:
+    if parameters := _spec(body).get("parameters"):
+        fill(parameters, scope="Cluster")
+
+
+def _endpoints(body: Body, _: Body | None) -> None:
+    for subset in body.get("subsets") or []:
+        for port in subset.get("ports") or []:
+            fill(port, protocol="TCP")
 
 
 def _storage_class(body: Body, _: Body | None) -> None:
@@ -288,7 +385,7 @@ def _priority_class(body: Body, _: Body | None) -> None:
 def _binding(body: Body, _: Body | None) -> None:
     rbac = "rbac.authorization.k8s.io"
     if isinstance(body.get("roleRef"), dict):
-        body["roleRef"] = {"apiGroup": rbac, **body["roleRef"]}
+        body["roleRef"]["apiGroup"] = body["roleRef"].get("apiGroup") or rbac
     for subject in body.get("subjects") or []:
         if subject.get("kind") in {"User", "Group"}:
             fill(subject, apiGroup=rbac)
@@ -352,6 +449,11 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], None]] = {
     "HorizontalPodAutoscaler": _autoscaler,
     "StorageClass": _storage_class,
     "PriorityClass": _priority_class,
+    "Role": _role,
+    "ClusterRole": _role,
+    "Node": _node,
+    "IngressClass": _ingress_class,
+    "Endpoints": _endpoints,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "ValidatingWebhookConfiguration": _webhooks,

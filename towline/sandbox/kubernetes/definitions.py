@@ -11,7 +11,7 @@ from typing import Any
 
 from towline.sandbox.kubernetes.builtin_shapes import METADATA
 from towline.sandbox.kubernetes.kinds import Kind
-from towline.sandbox.kubernetes.shape import DEDUCED, PLAIN, Shape
+from towline.sandbox.kubernetes.shape import DEDUCED, Shape
 
 Schema = Mapping[str, Any]
 
@@ -83,18 +83,26 @@ def _root_shape(schema: Schema) -> Shape:
 
 def shape_of_schema(schema: Schema) -> Shape:
     """How a value of this schema merges, and which fields it has."""
-    list_type = schema.get("x-kubernetes-list-type")
     if "items" in schema:
-        return Shape(
-            element=shape_of_schema(schema["items"]),
-            keys=tuple(schema.get("x-kubernetes-list-map-keys") or ())
-            if list_type == "map"
-            else (),
-            unique=list_type == "set",
-        )
+        return _shape_of_list(schema)
     if schema.get("type") != "object" and "properties" not in schema:
-        return DEDUCED if schema.get("x-kubernetes-preserve-unknown-fields") else PLAIN
+        if schema.get("x-kubernetes-preserve-unknown-fields"):
+            return DEDUCED
+        return Shape(type=schema.get("type", ""))
     return _shape_of_object(schema)
+
+
+def _shape_of_list(schema: Schema) -> Shape:
+    list_type = schema.get("x-kubernetes-list-type")
+    keys = tuple(schema.get("x-kubernetes-list-map-keys") or ()) if list_type == "map" else ()
+    fields = _properties(schema["items"])
+    return Shape(
+        type="array",
+        element=shape_of_schema(schema["items"]),
+        keys=keys,
+        key_defaults={key: fields[key]["default"] for key in keys if "default" in fields[key]},
+        unique=list_type == "set",
+    )
 
 
 def _shape_of_object(schema: Schema) -> Shape:

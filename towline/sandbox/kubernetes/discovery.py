@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from towline.sandbox.kubernetes.kinds import Kind, Kinds
+from towline.sandbox.kubernetes.kinds import NAMESPACE, Kind, Kinds
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 VERSION = {
     "major": "1",
-    "minor": "36",
-    "gitVersion": "v1.36.0-sandbox",
+    "minor": "37",
+    "gitVersion": "v1.37.0-sandbox",
     "gitCommit": "",
     "gitTreeState": "clean",
-    "buildDate": "2026-04-22T00:00:00Z",
+    "buildDate": "2026-08-26T00:00:00Z",
     "goVersion": "",
     "compiler": "",
     "platform": "linux/amd64",
@@ -22,6 +22,11 @@ VERSION = {
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _PART_VERBS = ["get", "patch", "update"]
+
+
+def _verbs(kind: Kind) -> list[str]:
+    """Namespaces are deleted one by one."""
+    return [verb for verb in _VERBS if kind is not NAMESPACE or verb != "deletecollection"]
 
 
 def core_versions(address: str) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def _resource_entries(kind: Kind) -> list[dict[str, Any]]:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": _VERBS,
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)
@@ -109,7 +114,7 @@ def aggregated(kinds: Kinds, *, core: bool) -> dict[str, Any]:
         by_version.setdefault((kind.group, kind.version), []).append(_aggregated_entry(kind))
     items = [
         {
-            "metadata": {"name": name, "creationTimestamp": None} if name else {},
+            "metadata": {"name": name} if name else {},
             "versions": [
                 {
                     "version": version,
@@ -130,13 +135,15 @@ def aggregated(kinds: Kinds, *, core: bool) -> dict[str, Any]:
 
 
 def _aggregated_entry(kind: Kind) -> dict[str, Any]:
-    own = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    # Of its own kinds the server tells neither group nor version, which are those around it.
+    group, version = (kind.group, kind.version) if kind.custom else ("", "")
+    own = {"group": group, "version": version, "kind": kind.kind}
     entry: dict[str, Any] = {
         "resource": kind.plural,
         "responseKind": own,
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": _VERBS,
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from towline.sandbox.kubernetes.shape import KEY_DEFAULTS, Shape
+from towline.sandbox.kubernetes.shape import Shape
 
 Path = tuple[str, ...]
 Fields = frozenset[Path]
@@ -23,7 +23,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True, ensure_ascii=F
 
 
 class ListKeyError(ValueError):
-    """An item of an associative list lacks a key, or two items have the same."""
+    """An item of an associative list lacks its keys, or is no map."""
 
 
 def is_leaf(value: Any, shape: Shape) -> bool:
@@ -43,13 +43,15 @@ def segment_of(item: Any, shape: Shape) -> str:
         raise ListKeyError("associative list with keys may not have non-map elements")
     keys = {}
     for key in shape.keys:
-        value = item.get(key, KEY_DEFAULTS.get(key))
-        if value is None:
-            raise ListKeyError(
-                "associative list with keys has an element that omits key field "
-                f"{json.dumps(key)} (and doesn't have default value)"
-            )
-        keys[key] = value
+        value = item.get(key, shape.key_defaults.get(key))
+        if value is not None:
+            keys[key] = value
+    if not keys:
+        names = ", ".join(json.dumps(key) for key in shape.keys)
+        raise ListKeyError(
+            f"associative list with keys has an element that omits all key fields [{names}] "
+            "(and doesn't have default values for any key fields)"
+        )
     return "k:" + _encode(keys)
 
 
@@ -234,6 +236,8 @@ def display(path: Path) -> str:
             text += f".{segment[2:]}"
         elif segment.startswith("v:"):
             text += f"[={segment[2:]}]"
+        elif segment.startswith("i:"):
+            text += f"[{segment[2:]}]"
         else:
             keys = json.loads(segment[2:])
             text += "[" + ",".join(f"{name}={json.dumps(keys[name])}" for name in keys) + "]"

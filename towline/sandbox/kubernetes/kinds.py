@@ -79,12 +79,12 @@ rbac.authorization.k8s.io    v1 RoleBinding                    -      n
 rbac.authorization.k8s.io    v1 ClusterRole                    -      -
 rbac.authorization.k8s.io    v1 ClusterRoleBinding             -      -
 policy                       v1 PodDisruptionBudget            pdb    nsg
-autoscaling                  v2 HorizontalPodAutoscaler        hpa    nsa
+autoscaling                  v2 HorizontalPodAutoscaler        hpa    nsga
 storage.k8s.io               v1 StorageClass                   sc     -
 scheduling.k8s.io            v1 PriorityClass                  pc     g
 coordination.k8s.io          v1 Lease                          -      n
 discovery.k8s.io             v1 EndpointSlice                  -      ng
-apiextensions.k8s.io         v1 CustomResourceDefinition       crd    sg
+apiextensions.k8s.io         v1 CustomResourceDefinition       crd,crds sg
 admissionregistration.k8s.io v1 ValidatingWebhookConfiguration -      g
 admissionregistration.k8s.io v1 MutatingWebhookConfiguration   -      g
 apiregistration.k8s.io       v1 APIService                     -      s
@@ -94,22 +94,30 @@ apiregistration.k8s.io       v1 APIService                     -      s
 def _built_in(line: str) -> Kind:
     group, version, kind, short, letters = line.split()
     group = "" if group == "-" else group
+    api_version = f"{group}/{version}" if group else version
     return Kind(
         group=group,
         version=version,
         kind=kind,
         plural=_plural(kind.lower()),
-        shape=shape_of(kind),
+        shape=shape_of(api_version, kind),
         # Endpoints is its own singular, and the kind's lower-case form fits for all others.
         singular=kind.lower(),
         list_kind=f"{kind}List",
-        short_names=() if short == "-" else (short,),
-        categories=("all",) if "a" in letters else (),
+        short_names=() if short == "-" else tuple(short.split(",")),
+        categories=_categories(group, letters),
         namespaced="n" in letters,
         has_status="s" in letters,
         has_scale="c" in letters,
         has_generation="g" in letters,
     )
+
+
+def _categories(group: str, letters: str) -> tuple[str, ...]:
+    if "a" in letters:
+        return ("all",)
+    extensions = {"admissionregistration", "apiextensions", "apiregistration"}
+    return ("api-extensions",) if group.partition(".")[0] in extensions else ()
 
 
 def _plural(name: str) -> str:
@@ -121,6 +129,7 @@ def _plural(name: str) -> str:
 
 
 BUILT_IN = tuple(_built_in(line) for line in _TABLE.strip().splitlines())
+BUILT_IN_GROUPS = frozenset(kind.group for kind in BUILT_IN)
 NAMESPACE = next(kind for kind in BUILT_IN if kind.kind == "Namespace")
 DEFINITION = next(kind for kind in BUILT_IN if kind.kind == "CustomResourceDefinition")
 

@@ -12,7 +12,6 @@ from towline.sandbox.kubernetes.status import Cause
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = re.compile(_LABEL)
-_DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
@@ -27,11 +26,6 @@ LABEL_RULE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
     "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
     "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-_DNS_1035_RULE = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
-    "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 )
 _VALUE_RULE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
@@ -64,7 +58,7 @@ def _name_problem(kind: Kind, name: str) -> str:
     if not kind.custom and kind.kind == "Namespace":
         return "" if DNS_LABEL.fullmatch(name) and len(name) <= 63 else LABEL_RULE
     if not kind.custom and kind.kind == "Service":
-        return "" if _DNS_1035.fullmatch(name) and len(name) <= 63 else _DNS_1035_RULE
+        return "" if DNS_LABEL.fullmatch(name) and len(name) <= 63 else LABEL_RULE
     if len(name) > 253:
         return "must be no more than 253 bytes"
     return "" if _SUBDOMAIN.fullmatch(name) else SUBDOMAIN_RULE

@@ -48,7 +48,7 @@ def _operate(document: Any, operation: dict[str, Any]) -> Any:
             return _add(_remove(document, path), path, clone(operation.get("value")))
         case "test":
             if _find(document, path) != operation.get("value"):
-                raise _refused(f"testing value {path} failed: test failed")
+                raise _refused()
             return document
         case "move" | "copy":
             source = operation.get("from", "")
@@ -57,24 +57,25 @@ def _operate(document: Any, operation: dict[str, Any]) -> Any:
     raise bad_request(f"error decoding patch: unknown operation {name!r}")
 
 
-def _refused(why: str) -> StatusError:
-    return StatusError(422, "Invalid", f"the server rejected our request due to an error: {why}")
+def _refused() -> StatusError:
+    message = "the server rejected our request due to an error in our request"
+    return StatusError(422, "Invalid", message, {})
 
 
 def _segments(path: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
 
 
-def _step(node: Any, segment: str, path: str) -> Any:
+def _step(node: Any, segment: str) -> Any:
     try:
         return node[int(segment)] if isinstance(node, list) else node[segment]
     except (KeyError, IndexError, ValueError, TypeError):
-        raise _refused(f"no value at {path}") from None
+        raise _refused() from None
 
 
 def _find(document: Any, path: str) -> Any:
     for segment in _segments(path):
-        document = _step(document, segment, path)
+        document = _step(document, segment)
     return document
 
 
@@ -84,13 +85,13 @@ def _add(document: Any, path: str, value: Any) -> Any:
         return value
     node = document
     for segment in parents:
-        node = _step(node, segment, path)
+        node = _step(node, segment)
     if isinstance(node, list):
         node.insert(len(node) if last == "-" else int(last), value)
     elif isinstance(node, dict):
         node[last] = value
     else:
-        raise _refused(f"no value at {path}")
+        raise _refused()
     return document
 
 
@@ -99,7 +100,7 @@ def _remove(document: Any, path: str) -> Any:
     *parents, last = _segments(path)
     node = document
     for segment in parents:
-        node = _step(node, segment, path)
+        node = _step(node, segment)
     if isinstance(node, list):
         del node[int(last)]
     else:
@@ -137,12 +138,11 @@ def _patch_field(result: dict[str, Any], name: str, value: Any, shape: Shape) ->
 
 
 def _patch_list(current: list[Any], patch: list[Any], shape: Shape) -> list[Any]:
-    if shape.unique:
-        return [*current, *(item for item in patch if item not in current)]
-    if not shape.keys:
+    key = shape.merge_key
+    if key is None:
         return patch
-    # Strategic merge knows one key for a list, the first of those that apply knows.
-    key = shape.keys[0]
+    if not key:
+        return [*current, *(item for item in patch if item not in current)]
     if {"$patch": "replace"} in patch:
         return [item for item in patch if "$patch" not in item]
     result = list(current)

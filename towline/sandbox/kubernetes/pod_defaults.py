@@ -21,6 +21,12 @@ def fill(target: Body, **values: Any) -> None:
             target[name] = value
 
 
+def canonical_fields(holder: Body, *names: str) -> None:
+    for name in names:
+        if name in holder:
+            holder[name] = _canonical(holder[name])
+
+
 def canonical_values(holder: Body, *names: str) -> None:
     """Canonical quantities in these maps; what is no quantity is left for validation."""
     for name in names:
@@ -40,6 +46,17 @@ def default_resources(holder: Body) -> None:
     resources = holder.setdefault("resources", {})
     if isinstance(resources, dict):
         canonical_values(resources, "limits", "requests")
+
+
+def default_claim(spec: Body) -> None:
+    """What a claim asks for; the old way to name its source goes along with the new one."""
+    fill(spec, volumeMode="Filesystem")
+    default_resources(spec)
+    if source := spec.get("dataSource"):
+        spec["dataSource"] = {"apiGroup": None, **source}
+        fill(spec, dataSourceRef=dict(spec["dataSource"]))
+    if source := spec.get("dataSourceRef"):
+        spec["dataSourceRef"] = {"apiGroup": None, **source}
 
 
 def default_template(spec: Body, *, restart: str = "Always") -> None:
@@ -123,6 +140,24 @@ def _default_http_get(handler: Any) -> None:
 def _default_volume(volume: Body) -> None:
     if len(volume) == 1:
         volume["emptyDir"] = {}
+    default_source(volume)
+    own = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+    if isinstance(own, dict):
+        own.setdefault("metadata", {})
+        default_claim(own.setdefault("spec", {}))
+
+
+def _default_items(source: Any) -> None:
+    for item in _dicts(source.get("items") if isinstance(source, dict) else None):
+        if isinstance(item.get("fieldRef"), dict):
+            item["fieldRef"] = {"apiVersion": "v1", **item["fieldRef"]}
+        if isinstance(item.get("resourceFieldRef"), dict):
+            item["resourceFieldRef"] = {"divisor": "0", **item["resourceFieldRef"]}
+
+
+def default_source(volume: Body) -> None:
+    """What a volume is made of."""
+    _default_items(volume.get("downwardAPI"))
     for source in ("configMap", "secret", "downwardAPI", "projected"):
         if isinstance(volume.get(source), dict):
             fill(volume[source], defaultMode=420)
@@ -133,5 +168,6 @@ def _default_volume(volume: Body) -> None:
         empty["sizeLimit"] = _canonical(empty["sizeLimit"])
     projected = volume.get("projected")
     for source_of in _dicts(projected.get("sources") if isinstance(projected, dict) else None):
+        _default_items(source_of.get("downwardAPI"))
         if isinstance(source_of.get("serviceAccountToken"), dict):
             fill(source_of["serviceAccountToken"], expirationSeconds=3600)

@@ -9,8 +9,9 @@ from typing import Any
 from towline.sandbox.kubernetes import defaults
 from towline.sandbox.kubernetes.causes import forbidden_field
 from towline.sandbox.kubernetes.decoding import decoded, decoded_metadata
+from towline.sandbox.kubernetes.defaults import JOB_LABELS
 from towline.sandbox.kubernetes.definitions import established
-from towline.sandbox.kubernetes.fields import Path
+from towline.sandbox.kubernetes.fields import Path, segment_of
 from towline.sandbox.kubernetes.kinds import DEFINITION, Kind
 from towline.sandbox.kubernetes.merge import clone
 from towline.sandbox.kubernetes.status import Cause, StatusError, bad_request, invalid
@@ -36,7 +37,18 @@ _ASSIGNED = {
     "Service": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
     "Namespace": ("finalizers",),
     "Job": ("selector",),
+    "Pod": ("priority", "preemptionPolicy", "tolerations"),
+    "PersistentVolumeClaim": ("dataSourceRef",),
+    "Node": ("taints",),
 }
+# For these an empty list, which is not stored, differs from none: each write of it is a change.
+_STRICTLY_COMPARED = {
+    "MutatingWebhookConfiguration",
+    "NetworkPolicy",
+    "ValidatingWebhookConfiguration",
+}
+_ACCOUNTS = ("serviceAccount", "serviceAccountName")
+_PROTECTED = {"PersistentVolume", "PersistentVolumeClaim"}
 
 
 def now() -> str:
@@ -50,7 +62,29 @@ def assigned_paths(kind: Kind, body: Body) -> tuple[Path, ...]:
         return ()
     spec = body.get("spec") or {}
     names = (name for name in _ASSIGNED.get(kind.kind, ()) if name not in spec)
-    return tuple(("f:spec", f"f:{name}") for name in names)
+    found: list[Path] = [("f:spec", f"f:{name}") for name in names]
+    metadata = body.get("metadata") or {}
+    if kind.kind in _PROTECTED and not metadata.get("finalizers"):
+        found.append(("f:metadata", "f:finalizers"))
+    if kind.kind == "ClusterRole" and "rules" not in body:
+        found.append(("f:rules",))
+    if kind.kind == "Pod" and not any(spec.get(name) for name in _ACCOUNTS):
+        found += [("f:spec", f"f:{name}") for name in _ACCOUNTS]
+    if kind.kind == "Job" and not metadata.get("labels"):
+        found.append(("f:metadata", "f:labels"))
+    if kind.kind == "Job" and not spec.get("manualSelector"):
+        labels = ("f:spec", "f:template", "f:metadata", "f:labels")
+        given = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+        found += [(*labels, f"f:{name}") for name in JOB_LABELS] if given else [labels]
+    if kind.kind == "Service":
+        ports = spec.get("ports") or []
+        shape = kind.shape.child("spec").child("ports")
+        found += [
+            ("f:spec", "f:ports", segment_of(port, shape), "f:nodePort")
+            for port in ports
+            if not port.get("nodePort")
+        ]
+    return tuple(found)
 
 
 def prepared(kind: Kind, body: Body, old: Stored | None, subresource: str = "") -> Body:
@@ -64,6 +98,7 @@ def prepared(kind: Kind, body: Body, old: Stored | None, subresource: str = "") 
     if why := undecodable(kind, body):
         message = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
         raise bad_request(message + why)
+    has_empty = kind.kind in _STRICTLY_COMPARED and _has_empty_list(body)
     body = clone(body) if kind.custom else decoded(body, kind.shape)
     body["metadata"] = _metadata(kind, body.get("metadata") or {}, old)
     before = old.body if old else None
@@ -74,8 +109,14 @@ def prepared(kind: Kind, body: Body, old: Stored | None, subresource: str = "") 
     if kind is DEFINITION and subresource != "status":
         status = (before or {}).get("status")
         body["status"] = established(body, now(), status)
-    _count_generation(kind, body, before)
+    _count_generation(kind, body, before, has_empty=has_empty)
     return body
+
+
+def _has_empty_list(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_empty_list, value.values()))
+    return isinstance(value, list) and (not value or any(map(_has_empty_list, value)))
 
 
 def check_size(body: Body) -> None:
@@ -90,7 +131,8 @@ def _completed(kind: Kind, body: Body, before: Body | None) -> list[Cause]:
         add_defaults(body, schema)
         return [*schema_problems(body, schema), *problems(kind, body, before)]
     try:
-        defaults.complete(body, before, has_status=kind.has_status)
+        status = decoded({}, kind.shape.child("status")) if kind.has_status else None
+        defaults.complete(body, before, status=status)
         return problems(kind, body, before)
     except (AttributeError, TypeError, KeyError) as error:
         # A list where a map belongs, or the like: the real server fails while decoding.
@@ -129,7 +171,7 @@ def _metadata(kind: Kind, given: Body, old: Stored | None) -> Body:
     return dict(sorted(metadata.items()))
 
 
-def _count_generation(kind: Kind, body: Body, before: Body | None) -> None:
+def _count_generation(kind: Kind, body: Body, before: Body | None, *, has_empty: bool) -> None:
     if before is None or not kind.has_generation:
         return
     ignored = {"metadata", "status"} if kind.has_status else {"metadata"}
@@ -137,7 +179,7 @@ def _count_generation(kind: Kind, body: Body, before: Body | None) -> None:
     changed = any(
         body.get(name) != before.get(name) for name in {*body, *before} if name not in ignored
     )
-    if changed:
+    if changed or has_empty:
         body["metadata"]["generation"] = before["metadata"].get("generation", 0) + 1
 
 

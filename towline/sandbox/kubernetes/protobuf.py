@@ -122,7 +122,7 @@ def _decoded(body: bytes) -> dict[str, Any]:
 
 
 def _refused() -> StatusError:
-    return unsupported_media_type(MEDIA_TYPE)
+    return unsupported_media_type("application/json", "application/yaml")
 
 
 def _message(data: bytes, name: str) -> dict[str, Any]:

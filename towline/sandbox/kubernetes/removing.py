@@ -11,19 +11,21 @@ from typing import Any
 
 from towline.sandbox.kubernetes.kinds import DEFINITION, NAMESPACE, Kind, Kinds
 from towline.sandbox.kubernetes.preparing import now
-from towline.sandbox.kubernetes.status import conflict, forbidden, not_found
+from towline.sandbox.kubernetes.status import forbidden, not_found, precondition_failed
 from towline.sandbox.kubernetes.store import Key, Store, Stored
 
+_HOLDERS = (NAMESPACE, DEFINITION)
 _PROTECTED = frozenset({"default", "kube-system", "kube-public"})
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """The parameters of a DELETE; how dependents are treated is accepted and ignored."""
+    """The parameters of a DELETE; without garbage collection there are no dependents."""
 
     uid: str = ""
     version: str = ""
     dry_run: bool = False
+    foreground: bool = False
 
 
 class Remover:
@@ -41,9 +43,17 @@ class Remover:
                 raise not_found(kind, key[1])
             self._check(kind, key, held, options)
             if options.dry_run:
-                return held, not held.metadata.get("finalizers")
+                if not held.metadata.get("finalizers"):
+                    return held, True
+                return Stored(_deleted(kind, held), held.managers), False
             if not self._lingers(kind, key, held):
                 self._remove(kind, key)
+                if options.foreground:
+                    # As if the garbage collector had found no dependents right afterwards.
+                    return _waiting(kind, held), False
+                if kind in _HOLDERS:
+                    # As if the controllers had seen to their content right afterwards.
+                    return Stored(_deleted(kind, held), held.managers), False
                 return held, True
             if "deletionTimestamp" not in held.metadata:
                 held = self._store.put(kind.bucket, key, _deleted(kind, held), held.managers)
@@ -51,23 +61,29 @@ class Remover:
             left = self._store.get(kind, key)
             if left is not None:
                 self.finish(kind, key, left)
-            return self._store.get(kind, key) or held, self._store.get(kind, key) is None
+            left = self._store.get(kind, key)
+            return left or held, left is None and kind not in _HOLDERS
 
-    def finish(self, kind: Kind, key: Key, held: Stored) -> None:
+    def finish(self, kind: Kind, key: Key, held: Stored) -> bool:
         """Remove an object that is being deleted, once nothing holds it any more."""
         if "deletionTimestamp" in held.metadata and not self._lingers(kind, key, held):
             self._remove(kind, key)
+            return True
+        return False
 
     def _check(self, kind: Kind, key: Key, held: Stored, options: DeleteOptions) -> None:
         if options.uid and options.uid != held.uid:
-            why = "Precondition failed: UID in precondition: {}, UID in object meta: {}"
-            raise conflict(kind, key[1], why.format(options.uid, held.uid))
+            why = (
+                f"the UID in the precondition ({options.uid}) does not match the UID in record "
+                f"({held.uid}). The object might have been deleted and then recreated"
+            )
+            raise precondition_failed(kind, key[1], why)
         if options.version and options.version != held.version:
             why = (
-                "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in "
-                "object meta: {}"
+                f"the ResourceVersion in the precondition ({options.version}) does not match the "
+                f"ResourceVersion in record ({held.version}). The object might have been modified"
             )
-            raise conflict(kind, key[1], why.format(options.version, held.version))
+            raise precondition_failed(kind, key[1], why)
         if kind is NAMESPACE and key[1] in _PROTECTED:
             raise forbidden(kind, key[1], "this namespace may not be deleted")
 
@@ -122,9 +138,17 @@ class Remover:
             self.finish(kind, ("", name), holder)
 
 
+def _waiting(kind: Kind, held: Stored) -> Stored:
+    body = _deleted(kind, held)
+    metadata = {**body["metadata"], "finalizers": ["foregroundDeletion"]}
+    return Stored({**body, "metadata": metadata}, held.managers)
+
+
 def _deleted(kind: Kind, held: Stored) -> dict[str, Any]:
-    metadata = {**held.metadata, "deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
-    if kind.has_generation:
+    metadata = {**held.metadata, "deletionTimestamp": now()}
+    if kind not in _HOLDERS:
+        metadata["deletionGracePeriodSeconds"] = 0
+    if kind.has_generation and kind is not DEFINITION:
         metadata["generation"] = metadata.get("generation", 0) + 1
     body = {**held.body, "metadata": metadata}
     if kind is NAMESPACE:

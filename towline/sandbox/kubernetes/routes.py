@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from towline.sandbox.kubernetes import discovery, openapi
 from towline.sandbox.kubernetes.api import Api
-from towline.sandbox.kubernetes.kinds import Kinds
+from towline.sandbox.kubernetes.kinds import BUILT_IN_GROUPS, Kinds
 from towline.sandbox.kubernetes.messages import Request, Response
-from towline.sandbox.kubernetes.status import StatusError, method_not_allowed, no_such_path
+from towline.sandbox.kubernetes.status import (
+    NoSuchPathError,
+    StatusError,
+    method_not_allowed,
+    no_such_path,
+)
 from towline.sandbox.kubernetes.store import Store, encode
 from towline.sandbox.kubernetes.targets import Target
 
@@ -23,10 +28,9 @@ OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 class Routes:
     """Finds the answer to a request; errors become `Status` objects here."""
 
-    def __init__(self, store: Store, kinds: Kinds, address: str) -> None:
+    def __init__(self, store: Store, kinds: Kinds) -> None:
         self._kinds = kinds
         self._api = Api(store, kinds)
-        self._address = address
         self._fixed: dict[str, Callable[[Request], Response]] = {
             "/version": lambda _: Response.of(discovery.VERSION),
             "/api": self._core,
@@ -40,6 +44,8 @@ class Routes:
             return self._answer(request)
         except StatusError as error:
             return refusal(error)
+        except NoSuchPathError:
+            return Response(404, b"404 page not found\n", content_type="text/plain; charset=utf-8")
         except Exception as error:
             # A mistake of the sandbox: told to the client and in the log, never swallowed.
             _log.exception("%s %s failed", request.method, request.path)
@@ -51,28 +57,30 @@ class Routes:
         fixed = self._fixed.get(path)
         if fixed:
             if request.method != "GET":
-                raise method_not_allowed(request.method)
+                raise method_not_allowed()
             return fixed(request)
         segments = path.split("/")[1:]
         match segments:
             case ["openapi", "v3", *rest]:
-                return _found(openapi.document(self._kinds, *_group_version(rest)))
+                group, version = _group_version(rest)
+                return self._found(openapi.document(self._kinds, group, version), group)
             case ["apis", group]:
-                return _found(discovery.group(self._kinds, group))
+                return self._found(discovery.group(self._kinds, group), group)
             case ["api", _] | ["apis", _, _]:
-                return _found(discovery.resources(self._kinds, *_group_version(segments)))
+                group, version = _group_version(segments)
+                return self._found(discovery.resources(self._kinds, group, version), group)
             case ["api", version, *rest] if rest:
                 return self._resource("", version, rest, request)
             case ["apis", group, version, *rest] if rest:
                 return self._resource(group, version, rest, request)
-        raise no_such_path()
+        raise NoSuchPathError
 
     def _resource(self, group: str, version: str, rest: list[str], request: Request) -> Response:
         if review := _REVIEWS.get((group, rest[0])):
             return review(request)
         target = self._target(group, version, rest)
         if target is None:
-            raise no_such_path()
+            self._refuse(group)
         return self._api.handle(target, request)
 
     def _target(self, group: str, version: str, rest: list[str]) -> Target | None:
@@ -91,10 +99,21 @@ class Routes:
             return None
         return Target(kind, namespace, name, subresource)
 
+    def _found(self, document: dict[str, Any] | None, group: str) -> Response:
+        if document is None:
+            self._refuse(group)
+        return Response.of(document)
+
+    def _refuse(self, group: str) -> NoReturn:
+        """Say that there is no such thing; only built-in groups have words for it."""
+        if group and group not in BUILT_IN_GROUPS:
+            raise NoSuchPathError
+        raise no_such_path()
+
     def _core(self, request: Request) -> Response:
         if _wants_aggregated(request):
             return _aggregated(self._kinds, core=True)
-        return Response.of(discovery.core_versions(self._address))
+        return Response.of(discovery.core_versions(request.headers.get("host", "")))
 
     def _groups(self, request: Request) -> Response:
         if _wants_aggregated(request):
@@ -111,19 +130,13 @@ def _healthy(_: Request) -> Response:
     return Response(200, b"ok", content_type="text/plain; charset=utf-8")
 
 
-def _found(document: dict[str, Any] | None) -> Response:
-    if document is None:
-        raise no_such_path()
-    return Response.of(document)
-
-
 def _group_version(segments: list[str]) -> tuple[str, str]:
     match segments:
         case ["api", version]:
             return "", version
         case ["apis", group, version]:
             return group, version
-    raise no_such_path()
+    raise NoSuchPathError
 
 
 def _wants_aggregated(request: Request) -> bool:
@@ -145,7 +158,7 @@ def _review(kind: str, status: dict[str, Any]) -> Callable[[Request], Response]:
 
     def answer(request: Request) -> Response:
         if request.method != "POST":
-            raise method_not_allowed(request.method)
+            raise method_not_allowed()
         body = {"kind": kind, "apiVersion": f"{group}.k8s.io/v1", "metadata": {}, "spec": {}}
         return Response.of({**body, "status": status}, 201)
 

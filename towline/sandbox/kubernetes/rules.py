@@ -14,7 +14,6 @@ from towline.sandbox.kubernetes.causes import (
     unsupported,
 )
 from towline.sandbox.kubernetes.names import DATA_KEY, DNS_LABEL, LABEL_RULE
-from towline.sandbox.kubernetes.quantities import canonical
 from towline.sandbox.kubernetes.status import Cause
 
 Body = dict[str, Any]
@@ -42,12 +41,15 @@ def _data_keys(body: Body) -> Iterator[Cause]:
                 yield invalid_value(f"{group}[{name}]", name, why)
             size += len(str(value).encode())
     if size > _DATA_LIMIT:
-        yield too_long("data", _DATA_LIMIT)
+        yield too_long("[]", _DATA_LIMIT)
 
 
 def _selected_template(body: Body) -> Iterator[Cause]:
     spec = body.get("spec") or {}
     selector = spec.get("selector")
+    if spec.get("replicas", 0) < 0:
+        why = "must be greater than or equal to 0"
+        yield invalid_value("spec.replicas", spec["replicas"], why)
     if not isinstance(selector, dict) or not selector:
         yield required("spec.selector")
     template = spec.get("template")
@@ -111,7 +113,6 @@ def _container_problems(container: Body, path: str, names: set[str], pod: Body) 
             yield Cause("FieldValueNotFound", message, f"{path}.volumeMounts[{index}].name")
     for index, port in enumerate(container.get("ports") or []):
         yield from _port_problems(port.get("containerPort"), f"{path}.ports[{index}].containerPort")
-    yield from _quantity_problems(container.get("resources"), f"{path}.resources")
 
 
 def _port_problems(port: Any, path: str) -> Iterator[Cause]:
@@ -119,15 +120,6 @@ def _port_problems(port: Any, path: str) -> Iterator[Cause]:
         yield required(path)
     elif not isinstance(port, int) or not 0 < port < 65536:
         yield invalid_value(path, port, "must be between 1 and 65535, inclusive")
-
-
-def _quantity_problems(resources: Any, path: str) -> Iterator[Cause]:
-    for group in ("limits", "requests"):
-        for name, value in ((resources or {}).get(group) or {}).items():
-            try:
-                canonical(value)
-            except ValueError as error:
-                yield invalid_value(f"{path}.{group}[{name}]", value, str(error))
 
 
 def _stateful_set(body: Body) -> Iterator[Cause]:
@@ -144,16 +136,25 @@ def _pod(body: Body) -> Iterator[Cause]:
     yield from _pod_problems(body.get("spec") or {}, "spec")
 
 
-def _job(body: Body) -> Iterator[Cause]:
-    yield from _job_spec(body.get("spec") or {}, "spec")
-
-
 def _cron_job(body: Body) -> Iterator[Cause]:
     spec = body.get("spec") or {}
     if not spec.get("schedule"):
         yield required("spec.schedule")
     inner = (spec.get("jobTemplate") or {}).get("spec") or {}
     yield from _job_spec(inner, "spec.jobTemplate.spec")
+
+
+def _job(body: Body) -> Iterator[Cause]:
+    spec = body.get("spec") or {}
+    selector = spec.get("selector")
+    if not isinstance(selector, dict):
+        yield required("spec.selector")
+    else:
+        labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+        if not _matches(selector, labels or {}):
+            why = "`selector` does not match template `labels`"
+            yield invalid_value("spec.template.metadata.labels", labels, why)
+    yield from _job_spec(spec, "spec")
 
 
 def _job_spec(spec: Body, path: str) -> Iterator[Cause]:
@@ -203,7 +204,6 @@ def _claim(body: Body) -> Iterator[Cause]:
         yield required("spec.accessModes", "at least 1 access mode is required")
     if not ((spec.get("resources") or {}).get("requests") or {}).get("storage"):
         yield required("spec.resources[storage]")
-    yield from _quantity_problems(spec.get("resources"), "spec.resources")
 
 
 def _binding(body: Body) -> Iterator[Cause]:

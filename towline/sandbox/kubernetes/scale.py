@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from towline.sandbox.kubernetes.status import bad_request
+from towline.sandbox.kubernetes.causes import invalid_value
+from towline.sandbox.kubernetes.kinds import Kind
+from towline.sandbox.kubernetes.shape import PLAIN
+from towline.sandbox.kubernetes.status import bad_request, invalid
 
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
@@ -32,6 +35,10 @@ def scaling(wanted: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]
     replicas = (wanted.get("spec") or {}).get("replicas", 0)
     if isinstance(replicas, bool) or not isinstance(replicas, int):
         raise bad_request("json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas")
+    if replicas < 0:
+        cause = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+        scale = Kind("autoscaling", "v1", "Scale", "scales", PLAIN)
+        raise invalid(scale, (wanted.get("metadata") or {}).get("name", ""), [cause])
     version = (wanted.get("metadata") or {}).get("resourceVersion")
 
     def change(live: dict[str, Any]) -> dict[str, Any]:

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-_EMPTY: Mapping[str, Shape] = MappingProxyType({})
-
-KEY_DEFAULTS = {"protocol": "TCP"}
-"""Keys of associative lists that an item may leave out."""
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """One place in an object. Whether it is a map or a list, its value tells."""
+    """One place in an object. Where `type` does not say what it is, its value tells."""
 
     fields: Mapping[str, Shape] = field(default_factory=lambda: _EMPTY)
     atomic: bool = False
@@ -34,6 +32,16 @@ class Shape:
     """The items of a list or the values of a mapping."""
     known: frozenset[str] | None = None
     """The names of the fields there are; None where that is not written down."""
+    type: str = ""
+    """`object`, `array`, `string`, `integer`, `number`, `boolean`, `quantity`; empty for any."""
+    name: str = ""
+    """What the server's sources call a built-in type, for messages."""
+    zero: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    """The fields that are there whether or not anybody named them, and their empty values."""
+    key_defaults: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    """The values of `keys` that an item leaves out."""
+    merge_key: str | None = None
+    """What strategic merge tells items apart by; empty for scalars, None replaces the list."""
 
     def child(self, name: str) -> Shape:
         return self.fields.get(name) or self.element or PLAIN
@@ -49,15 +57,19 @@ class Shape:
 PLAIN = Shape()
 ATOMIC = Shape(atomic=True)
 MAPPING = Shape(mapping=True)
-SET = Shape(unique=True)
+SET = Shape(unique=True, merge_key="")
 DEDUCED = Shape(mapping=True)
 """What the server makes of a value that its schema does not describe, at any depth."""
 object.__setattr__(DEDUCED, "element", DEDUCED)
 
 
 def keyed(*keys: str, element: Shape = PLAIN) -> Shape:
-    return Shape(keys=keys, element=element)
+    return Shape(keys=keys, element=element, merge_key=keys[0])
 
 
-def mapping_of(element: Shape) -> Shape:
-    return Shape(mapping=True, element=element)
+def zero_of(shape: Shape) -> dict[str, Any]:
+    """What is there before anybody names a field: a new object is compared with it."""
+    return {
+        name: zero_of(shape.child(name)) if value == {} else value
+        for name, value in shape.zero.items()
+    }

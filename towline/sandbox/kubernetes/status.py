@@ -23,13 +23,15 @@ class Cause:
 class StatusError(Exception):
     """A request that fails; `code` is the HTTP status."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - these are the parts of a Status
         self,
         code: int,
         reason: str,
         message: str,
         details: dict[str, Any] | None = None,
+        *,
         retry_after: int | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -37,18 +39,19 @@ class StatusError(Exception):
         self.message = message
         self.details = details
         self.retry_after = retry_after
+        self.metadata = metadata or {}
 
     def as_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
         }
         if self.reason:
             body["reason"] = self.reason
-        if self.details:
+        if self.details is not None:
             body["details"] = self.details
         body["code"] = self.code
         return body
@@ -61,13 +64,13 @@ def success(kind: Kind, name: str, uid: str) -> dict[str, Any]:
         "apiVersion": "v1",
         "metadata": {},
         "status": "Success",
-        "details": {"name": name, "group": kind.group, "kind": kind.plural, "uid": uid},
+        "details": {**_details(kind, name), "uid": uid},
     }
 
 
 def _details(kind: Kind, name: str, causes: list[Cause] | None = None) -> dict[str, Any]:
     # The server puts the resource's plural in `kind`, except in Invalid, where it is the kind.
-    details: dict[str, Any] = {"name": name}
+    details: dict[str, Any] = {"name": name} if name else {}
     if kind.group:
         details["group"] = kind.group
     details["kind"] = kind.plural
@@ -98,8 +101,12 @@ def no_such_path() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def method_not_allowed(method: str) -> StatusError:
-    message = f"the server does not allow this method on the requested resource: {method}"
+class NoSuchPathError(Exception):
+    """A path below no group that is served: answered with a 404 in plain text."""
+
+
+def method_not_allowed() -> StatusError:
+    message = "the server does not allow this method on the requested resource"
     return StatusError(405, "MethodNotAllowed", message, {})
 
 
@@ -118,22 +125,30 @@ def conflict(kind: Kind, name: str, why: str = OUTDATED) -> StatusError:
     return StatusError(409, "Conflict", message, _details(kind, name))
 
 
+def precondition_failed(kind: Kind, name: str, why: str) -> StatusError:
+    """Unlike the others, a 409 about the preconditions of a DELETE names the kind."""
+    full = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    message = f'Operation cannot be fulfilled on {full} "{name}": {why}'
+    details = {**_details(kind, name), "kind": kind.kind}
+    return StatusError(409, "Conflict", message, details)
+
+
 def apply_conflict(message: str, causes: list[Cause]) -> StatusError:
     return StatusError(409, "Conflict", message, {"causes": [cause.as_json() for cause in causes]})
 
 
-def expired(message: str) -> StatusError:
-    return StatusError(410, "Expired", message)
+def expired(message: str, metadata: dict[str, Any] | None = None) -> StatusError:
+    return StatusError(410, "Expired", message, metadata=metadata)
 
 
 def too_large(message: str) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", message)
 
 
-def unsupported_media_type(given: str) -> StatusError:
+def unsupported_media_type(*accepted: str) -> StatusError:
     message = (
         "the body of the request was in an unknown format - accepted media types include: "
-        f"application/json, application/yaml; got {given}"
+        f"{', '.join(accepted)}"
     )
     return StatusError(415, "UnsupportedMediaType", message)
 

@@ -114,6 +114,22 @@ class Store:
                 key=lambda pair: pair[0],
             )
 
+    def items_at(self, kind: Kind, namespace: str, version: int) -> list[tuple[Key, Stored]] | None:
+        """What there was at that version; None if the log does not reach back that far."""
+        with self.lock:
+            events = self.events_after(version)
+            if events is None:
+                return None
+            then = dict(self.items(kind, namespace))
+            for event in reversed(events):
+                if event.bucket != kind.bucket or namespace not in {"", event.key[0]}:
+                    continue
+                if event.old is None:
+                    then.pop(event.key, None)
+                else:
+                    then[event.key] = event.old
+            return sorted(then.items(), key=lambda pair: pair[0])
+
     def in_namespace(self, namespace: str) -> Iterator[tuple[tuple[str, str], Key, Stored]]:
         """Everything in a namespace, with the bucket it is in."""
         for name, bucket in list(self._buckets.items()):

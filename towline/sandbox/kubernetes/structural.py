@@ -97,7 +97,8 @@ def _wrong_type(value: Any, kind: str, path: str) -> Cause:
 def _limits(value: Any, schema: Schema, path: str) -> Iterator[Cause]:
     options = schema.get("enum")
     if options and value not in options:
-        yield unsupported(path, value, [str(option) for option in options])
+        known = [str(option) for option in options]
+        yield unsupported(path, value, known, is_sorted=False)
     if isinstance(value, str):
         yield from _text_limits(value, schema, path)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):

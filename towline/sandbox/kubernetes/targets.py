@@ -16,6 +16,8 @@ class Options:
     dry_run: bool = False
     force: bool = False
     validation: str = "Warn"
+    duplicates: tuple[str, ...] = ()
+    """What to say about fields that the body names twice."""
     warnings: list[str] = field(default_factory=list)
     """What the answer's Warning headers will say; added to on the way."""
 

@@ -38,31 +38,10 @@ def undecodable(kind: Kind, body: Body) -> str:
         return ""
     if why := misfit(body, kind.shape):
         return why
-    if kind.kind in {"Secret", "ConfigMap"}:
-        return _undecodable_data(kind, body)
-    replicas = (body.get("spec") or {}).get("replicas")
-    if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int)):
-        return f"json: cannot unmarshal {_go_type(replicas)} into Go struct field of type int32"
-    return ""
-
-
-def _undecodable_data(kind: Kind, body: Body) -> str:
-    binary = ("data",) if kind.kind == "Secret" else ("binaryData",)
-    for group in ("data", "binaryData", "stringData"):
-        values = body.get(group)
-        if values is None:
-            continue
-        if not isinstance(values, dict):
-            given = _go_type(values)
-            return f"json: cannot unmarshal {given} into Go struct field {kind.kind}.{group}"
-        for value in values.values():
-            if value is not None and not isinstance(value, str):
-                return (
-                    f"json: cannot unmarshal {_go_type(value)} into Go struct field "
-                    f"{kind.kind}.{group} of type string"
-                )
-            if group in binary and value and not _is_base64(value):
-                return "illegal base64 data at input byte 0"
+    names = {"Secret": "data", "ConfigMap": "binaryData"}
+    values = body.get(names.get(kind.kind, "")) or {}
+    if not all(_is_base64(value) for value in values.values() if value):
+        return "illegal base64 data at input byte 0"
     return ""
 
 
@@ -72,8 +51,3 @@ def _is_base64(text: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     return True
-
-
-def _go_type(value: Any) -> str:
-    names = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
-    return names.get(type(value), "object")

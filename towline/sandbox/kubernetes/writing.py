@@ -9,8 +9,13 @@ from typing import Any
 from towline.sandbox.kubernetes import apply as ownership
 from towline.sandbox.kubernetes import strict
 from towline.sandbox.kubernetes.checks import (
-    check_preconditions,
+    check_type,
+    check_type_kept,
+    check_uid,
+    check_uid_kept,
+    check_version,
     checked_metadata,
+    conversion_message,
     screened,
     typing_message,
 )
@@ -32,6 +37,7 @@ from towline.sandbox.kubernetes.status import (
 )
 from towline.sandbox.kubernetes.store import Key, Store, Stored
 from towline.sandbox.kubernetes.targets import Options, Target
+from towline.sandbox.kubernetes.validation import undecodable
 
 Body = dict[str, Any]
 
@@ -49,6 +55,7 @@ class Writer:
 
     def create(self, target: Target, body: Body, options: Options) -> Stored:
         kind = target.kind
+        check_type(kind, body)
         metadata = checked_metadata(target, body)
         if not metadata.get("name") and metadata.get("generateName"):
             metadata = {**metadata, "name": metadata["generateName"] + _suffix()}
@@ -75,10 +82,12 @@ class Writer:
             return self._commit(named, new, managers, None, options)
 
     def replace(self, target: Target, body: Body, options: Options) -> Stored:
+        check_type(target.kind, body)
         metadata = checked_metadata(target, body)
         body = screened(target.kind, {**body, "metadata": metadata}, options)
         with self._store.lock:
             old = self._existing(target)
+            check_uid(target, metadata, old)
             if target.kind.custom and not metadata.get("resourceVersion"):
                 cause = Cause(
                     "FieldValueInvalid",
@@ -92,32 +101,34 @@ class Writer:
         """Change the live object by a function of it: any patch that is not an apply."""
         with self._store.lock:
             old = self._existing(target)
-            body = patch(old.object)
+            body = patch({**old.object, "apiVersion": target.kind.api_version})
             if not isinstance(body, dict):
                 raise bad_request("a patch must leave an object")
+            check_type_kept(target.kind, body)
             metadata = checked_metadata(target, body)
+            check_uid_kept(target, metadata, old)
             body = screened(target.kind, {**body, "metadata": metadata}, options)
             return self._update(target, old, body, options)
 
     def apply(self, target: Target, config: Body, options: Options) -> tuple[Stored, bool]:
         """Server-side apply; also whether the object was created."""
         kind = target.kind
+        version, name = config.get("apiVersion") or "", config.get("kind") or ""
+        if (version, name) != (kind.api_version, kind.kind):
+            group, _, version = version.rpartition("/")
+            raise bad_request(f"invalid object type: {group}/{version}, Kind={name}")
         metadata = checked_metadata(target, config)
-        if config.get("apiVersion") != kind.api_version:
-            raise bad_request(
-                "Incorrect version specified in apply patch. Specified patch version: "
-                f"{config.get('apiVersion')}, expected: {kind.api_version}"
-            )
         if metadata.get("managedFields") is not None:
             raise bad_request("metadata.managedFields must be nil")
-        if errors := strict.typing_errors(config, kind.shape):
+        if error := strict.typing_error(config, kind.shape):
             # Not a 400: the real server did not foresee this error, and answers 500.
-            raise internal(typing_message(target, errors))
+            raise internal(typing_message(kind, config, error))
         with self._store.lock:
             old = self._store.get(kind, target.key)
             if old is None:
                 return self._apply_new(target, config, options), True
-            check_preconditions(target, metadata, old)
+            check_version(target, metadata, old)
+            check_uid_kept(target, metadata, old)
             writer = self._apply_writer(target, options)
             body, managers = ownership.server_side_apply(
                 _as_served(kind, old),
@@ -126,20 +137,25 @@ class Writer:
                 managers=old.managers,
                 writer=writer,
             )
-            new = prepared(kind, body, old, target.subresource)
+            new = _converted(kind, config, body, old, target.subresource)
             return self._commit(target, new, managers, old, options), False
 
     def _apply_new(self, target: Target, config: Body, options: Options) -> Stored:
         kind = target.kind
         if target.subresource:
             raise not_found(kind, target.name)
-        metadata = config["metadata"]
+        metadata = config.get("metadata") or {}
         if metadata.get("uid"):
             why = (
                 f"uid mismatch: the provided object specified uid {metadata['uid']}, and no "
                 "existing object was found"
             )
             raise conflict(kind, target.name, why)
+        if not metadata.get("name"):
+            raise bad_request(
+                f"the name of the object ({target.name} based on URL) was undeterminable: name "
+                "must be provided"
+            )
         # A resourceVersion alone does not keep the real server from creating the object.
         self._check_namespace(kind, target.key)
         config = _config(config)
@@ -154,12 +170,12 @@ class Writer:
         if kind.namespaced:
             names["namespace"] = target.namespace
         body = {**body, "metadata": {**body.get("metadata", {}), **names}}
-        new = prepared(kind, body, None)
+        new = _converted(kind, config, body, None)
         return self._commit(target, new, managers, None, options)
 
     def _update(self, target: Target, old: Stored, body: Body, options: Options) -> Stored:
         kind = target.kind
-        check_preconditions(target, body["metadata"], old)
+        check_version(target, body["metadata"], old)
         new = prepared(kind, body, old, target.subresource)
         managers = self._tracked(target, old, body, new, options)
         return self._commit(target, new, managers, old, options)
@@ -180,7 +196,6 @@ class Writer:
             time=now(),
             subresource=target.subresource,
             resets=(*_resets(target), *(assigned_paths(kind, body) if old is None else ())),
-            typed=not kind.custom,
         )
         try:
             return ownership.tracked(
@@ -238,12 +253,27 @@ class Writer:
         check_size(body)
         if options.dry_run:
             return Stored(body, managers)
+        if old and "deletionTimestamp" in body["metadata"]:
+            # What loses its last finalizer is removed, not written: the version stays.
+            last = Stored(body, managers)
+            if self._remover.finish(kind, key, last):
+                return last
         stored = self._store.put(kind.bucket, key, body, managers)
         if kind is DEFINITION:
             self._kinds.define(key[1], kinds_of(stored.body))
-        if old and "deletionTimestamp" in stored.metadata:
-            self._remover.finish(kind, key, stored)
         return stored
+
+
+def _converted(
+    kind: Kind, config: Body, body: Body, old: Stored | None, subresource: str = ""
+) -> Body:
+    """What is stored of an applied object; one that cannot be decoded is no 400 here."""
+    if why := undecodable(kind, body):
+        if "unmarshal number" in why:
+            # Another decoder, with words of its own.
+            why = "cannot convert float64 to int32"
+        raise internal(conversion_message(kind, config, why))
+    return prepared(kind, body, old, subresource)
 
 
 def _as_served(kind: Kind, old: Stored) -> Body:

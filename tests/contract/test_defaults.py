@@ -191,11 +191,12 @@ def test_a_secret_is_opaque_and_encoded(call: Call) -> None:
     assert "stringData" not in live
 
 
-def test_a_namespace_is_active_and_labelled(call: Call) -> None:
-    _, live = call("POST", "/api/v1/namespaces", {"metadata": {"name": "shop"}})
+def test_a_namespace_is_active_and_labelled(call: Call, own: str) -> None:
+    name = f"{own}shop"
+    _, live = call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     assert live["status"] == {"phase": "Active"}
     assert live["spec"] == {"finalizers": ["kubernetes"]}
-    assert live["metadata"]["labels"] == {"kubernetes.io/metadata.name": "shop"}
+    assert live["metadata"]["labels"] == {"kubernetes.io/metadata.name": name}
 
 
 def test_a_job_selects_its_own_pods(call: Call) -> None:
@@ -208,9 +209,25 @@ def test_a_job_selects_its_own_pods(call: Call) -> None:
     assert live["spec"]["selector"] == {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
     assert live["spec"]["template"]["metadata"]["labels"]["job-name"] == "once"
     assert (live["spec"]["completions"], live["spec"]["parallelism"]) == (1, 1)
-    status, again = call("PUT", f"{path}/once", body)
-    assert status == 200
-    assert again["spec"] == live["spec"]
+    assert live["metadata"]["labels"] == live["spec"]["template"]["metadata"]["labels"]
+    # Nothing of that is kept for who replaces the Job without it.
+    status, refused = call("PUT", f"{path}/once", body)
+    assert status == 422
+    causes = [cause["field"] for cause in refused["details"]["causes"]]
+    assert causes[0] == "spec.selector"
+
+
+def test_a_job_may_be_applied_again(apply: Call, settled: Call) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    body = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "once"},
+        "spec": {"template": {"spec": pod}},
+    }
+    path = "/apis/batch/v1/namespaces/default/jobs/once"
+    assert apply(path, body)[0] == 201
+    assert settled(path, lambda _: apply(path, body))[0] == 200
 
 
 def test_a_config_map_is_left_alone(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""What people do with kubectl works against the sandbox, without extra flags."""
+"""What people do with kubectl, without extra flags, and who owns the result."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from towline.sandbox.kubernetes import SandboxCluster
+from tests.cluster.fixtures import eventually, wait_until_furnished
+from tests.cluster.servers import ApiServer
+from tests.contract.widgets import Widgets
 
 Kubectl = Callable[..., str]
 
@@ -33,41 +36,19 @@ DEPLOYMENT = {
     },
 }
 
-DEFINITION = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "widgets.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Namespaced",
-        "names": {"plural": "widgets", "kind": "Widget", "shortNames": ["wd"]},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
-
 
 @pytest.fixture
-def kubectl(cluster: SandboxCluster, tmp_path: Path) -> Kubectl:
+def kubectl(server: ApiServer, namespace: str, tmp_path: Path) -> Kubectl:
     """`kubectl(*arguments, given=object)`: what it printed; fails with what it complained of."""
-    config = tmp_path / "kubeconfig"
-    cluster.write_kubeconfig(config)
-    environment = {"HOME": str(tmp_path), "KUBECONFIG": str(config), "PATH": "/usr/bin:/bin"}
+    environment = {
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(server.kubeconfig),
+        "PATH": "/usr/bin:/bin",
+    }
 
-    def run(*arguments: str, given: Any = None, code: int = 0) -> str:
+    def run(*arguments: str, given: Any = None, code: int | None = 0) -> str:
         result = subprocess.run(
-            [str(BINARY), *arguments],
+            [str(BINARY), "-n", namespace, *arguments],
             input=json.dumps(given) if given else None,
             capture_output=True,
             env=environment,
@@ -75,8 +56,8 @@ def kubectl(cluster: SandboxCluster, tmp_path: Path) -> Kubectl:
             timeout=60,
             check=False,
         )
-        assert result.returncode == code, result.stderr
-        return result.stdout if code == 0 else result.stderr
+        assert code is None or result.returncode == code, result.stderr
+        return result.stderr if code else result.stdout
 
     return run
 
@@ -92,13 +73,41 @@ def test_server_side_apply(kubectl: Kubectl) -> None:
     )
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=DEPLOYMENT)
     assert kubectl("get", "deploy/web", "-o", "jsonpath={.spec.replicas}") == "2"
+    assert managers(kubectl) == {("kubectl", "Apply", "")}
+
+
+def managers(kubectl: Kubectl) -> set[tuple[str, str, str]]:
+    """All that own something of the Deployment, but for the controllers."""
+    body = json.loads(kubectl("get", "deploy/web", "-o", "json", "--show-managed-fields"))
+    return {
+        (entry["manager"], entry["operation"], entry.get("subresource", ""))
+        for entry in body["metadata"]["managedFields"]
+        if entry["manager"] != "kube-controller-manager"
+    }
 
 
 def test_client_side_apply(kubectl: Kubectl) -> None:
+    """It is an update under a name of its own, and so is the scaling of others."""
     assert kubectl("apply", "-f", "-", given=DEPLOYMENT) == "deployment.apps/web created\n"
     assert kubectl("apply", "-f", "-", given=DEPLOYMENT) == "deployment.apps/web unchanged\n"
     changed = {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 3}}  # type: ignore[dict-item]
     assert kubectl("apply", "-f", "-", given=changed) == "deployment.apps/web configured\n"
+    client = ("kubectl-client-side-apply", "Update", "")
+    assert managers(kubectl) == {client}
+    kubectl("scale", "deployment/web", "--replicas=5")
+    assert managers(kubectl) == {client, ("kubectl", "Update", "scale")}
+
+
+def test_the_words_of_client_side_apply_are_taken_over(kubectl: Kubectl) -> None:
+    """By a first apply on the server's side: what was applied then is owned as before."""
+    kubectl("apply", "-f", "-", given=DEPLOYMENT)
+    kubectl("apply", "--server-side", "-f", "-", given=DEPLOYMENT)
+    body = json.loads(kubectl("get", "deploy/web", "-o", "json", "--show-managed-fields"))
+    owned = {
+        (entry["manager"], entry["operation"]): entry["fieldsV1"]
+        for entry in body["metadata"]["managedFields"]
+    }
+    assert owned["kubectl", "Apply"]["f:spec"]["f:replicas"] == {}
 
 
 def test_changes_by_hand(kubectl: Kubectl) -> None:
@@ -116,13 +125,19 @@ def test_changes_by_hand(kubectl: Kubectl) -> None:
     assert "NotFound" in kubectl("get", "deployment/web", code=1)
 
 
-def test_definitions(kubectl: Kubectl) -> None:
-    kubectl("apply", "--server-side", "-f", "-", given=DEFINITION)
-    kubectl("wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=20s")
-    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
-    kubectl("apply", "--server-side", "-f", "-", given={**widget, "spec": {"a": [1]}})
-    assert kubectl("get", "wd", "-o", "name") == "widget.example.com/w\n"
-    kubectl("delete", "crd/widgets.example.com")
+def test_definitions(kubectl: Kubectl, widgets: Widgets, made: list[str]) -> None:
+    made.append(widgets.definition)
+    kubectl("apply", "--server-side", "-f", "-", given=widgets.defining())
+    kubectl("wait", "--for=condition=Established", f"crd/{widgets.name}", "--timeout=20s")
+
+    def applied() -> str:
+        # Established is not yet served: kubectl finds the kind a moment later.
+        return kubectl("apply", "--server-side", "-f", "-", given=widgets.body(), code=None)
+
+    eventually(applied, "the kind is served")
+    plural = f"widgets.v1.{widgets.group}"
+    assert kubectl("get", plural, "-o", "name") == f"widget.{widgets.group}/w\n"
+    kubectl("delete", f"crd/{widgets.name}")
 
 
 def test_waiting_for_a_deletion(kubectl: Kubectl) -> None:
@@ -131,25 +146,35 @@ def test_waiting_for_a_deletion(kubectl: Kubectl) -> None:
     kubectl("wait", "--for=delete", "deployment/web", "--timeout=20s")
 
 
-def test_creating_by_hand(kubectl: Kubectl) -> None:
+def test_creating_by_hand(server: ApiServer, kubectl: Kubectl, own: str, made: list[str]) -> None:
     """kubectl sends these in protobuf."""
-    kubectl("create", "namespace", "shop")
-    kubectl("create", "configmap", "c", "-n", "shop", "--from-literal=a=b")
-    kubectl("create", "secret", "generic", "s", "-n", "shop", "--from-literal=a=b")
-    kubectl("create", "serviceaccount", "me", "-n", "shop")
-    kubectl("create", "deployment", "web", "-n", "shop", "--image=web:1", "--replicas=3")
-    text = kubectl("get", "cm/c", "secret/s", "-n", "shop", "-o", "jsonpath={.items[*].data.a}")
+    shop = f"{own}shop"
+    made.append(f"/api/v1/namespaces/{shop}")
+    kubectl("create", "namespace", shop)
+    wait_until_furnished(server, shop)
+    kubectl("create", "configmap", "c", "-n", shop, "--from-literal=a=b")
+    kubectl("create", "secret", "generic", "s", "-n", shop, "--from-literal=a=b")
+    kubectl("create", "serviceaccount", "me", "-n", shop)
+    kubectl("create", "deployment", "web", "-n", shop, "--image=web:1", "--replicas=3")
+    text = kubectl("get", "cm/c", "secret/s", "-n", shop, "-o", "jsonpath={.items[*].data.a}")
     assert text == "b Yg=="
-    body = json.loads(kubectl("get", "deploy/web", "-n", "shop", "-o", "json"))
+    body = json.loads(kubectl("get", "deploy/web", "-n", shop, "-o", "json"))
     assert body["spec"]["replicas"] == 3
     assert body["spec"]["selector"] == {"matchLabels": {"app": "web"}}
     assert body["spec"]["template"]["spec"]["containers"][0]["image"] == "web:1"
-    assert "NotFound" not in kubectl("delete", "namespace", "shop")
+    assert "NotFound" not in kubectl("delete", "namespace", shop)
 
 
 def test_a_diff(kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "-f", "-", given=DEPLOYMENT)
-    assert kubectl("diff", "--server-side", "-f", "-", given=DEPLOYMENT) == ""
+
+    def is_unchanged() -> bool:
+        # Between its two requests a controller may have written to the object.
+        with suppress(AssertionError):
+            return kubectl("diff", "--server-side", "-f", "-", given=DEPLOYMENT) == ""
+        return False
+
+    eventually(is_unchanged, "there is no difference")
     changed = json.loads(json.dumps(DEPLOYMENT).replace("web:1", "web:2"))
     kubectl("diff", "--server-side", "-f", "-", given=changed, code=1)
 

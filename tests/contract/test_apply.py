@@ -48,7 +48,12 @@ def owned(body: dict[str, Any], manager: str, operation: str = "Apply") -> dict[
 
 
 def managers(body: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(e["manager"], e["operation"]) for e in body["metadata"].get("managedFields", [])]
+    """All but the controllers, which write to the status at any time."""
+    return [
+        (entry["manager"], entry["operation"])
+        for entry in body["metadata"].get("managedFields", [])
+        if entry["manager"] != "kube-controller-manager"
+    ]
 
 
 def containers_of(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,15 +134,19 @@ def test_sets_and_owner_references(apply: Call) -> None:
     }
 
 
-def test_an_apply_without_changes_writes_nothing(apply: Call, call: Call) -> None:
+@pytest.mark.parametrize("query", [{}, {"dryRun": "All"}], ids=["apply", "dry-run"])
+def test_an_apply_without_changes_writes_nothing(
+    apply: Call, settled: Call, query: dict[str, str]
+) -> None:
+    """The answer is the live object, down to its resourceVersion and times."""
     config = deployment(
         {"name": "web", "image": "web:1", "resources": {"limits": {"cpu": "1000m"}}}
     )
-    _, first = apply(WEB, config)
-    status, second = apply(WEB, config)
-    assert status == 200
-    assert second == first
-    assert call("GET", WEB)[1] == first
+    assert apply(WEB, config)[0] == 201
+    status, after = settled(WEB, lambda _: apply(WEB, config, **query))
+    assert (status, managers(after)) == (200, [("towline", "Apply")])
+    status, forced = settled(WEB, lambda _: apply(WEB, config, force=True, **query))
+    assert (status, forced["metadata"]["generation"]) == (200, 1)
 
 
 def test_a_field_that_is_no_longer_named_goes_away(apply: Call) -> None:
@@ -183,11 +192,11 @@ def test_a_default_comes_back_when_its_field_is_no_longer_named(apply: Call) -> 
     assert body["metadata"]["generation"] == 2
 
 
-def test_items_of_others_stay_beside_ours(apply: Call, call: Call) -> None:
+def test_items_of_others_stay_beside_ours(apply: Call, update: Call) -> None:
     apply(WEB, deployment())
-    live = call("GET", WEB)[1]
-    containers_of(live).append({"name": "injected", "image": "mesh:1"})
-    assert call("PUT", WEB, live, fieldManager="mesh")[0] == 200
+    injected = {"name": "injected", "image": "mesh:1"}
+    status, _ = update(WEB, lambda live: containers_of(live).append(injected), fieldManager="mesh")
+    assert status == 200
     _, body = apply(WEB, deployment({"name": "web", "image": "web:2"}))
     assert [(c["name"], c["image"]) for c in containers_of(body)] == [
         ("web", "web:2"),
@@ -314,8 +323,9 @@ def test_a_uid_in_the_body_is_a_precondition(apply: Call) -> None:
     assert "no existing object was found" in body["message"]
     apply(f"{MAPS}/settings", config_map(a="1"))
     status, body = apply(f"{MAPS}/settings", config)
-    assert status == 409
-    assert "Precondition failed: UID in precondition" in body["message"]
+    assert (status, body["reason"]) == (422, "Invalid")
+    assert body["details"]["causes"][0]["field"] == "metadata.uid"
+    assert body["message"].endswith("field is immutable")
 
 
 def test_managed_fields_in_the_body_are_refused(apply: Call) -> None:
@@ -338,8 +348,10 @@ def test_an_apply_needs_a_manager(call: Call) -> None:
     [
         ({"metadata": {"name": "other"}}, "does not match the name on the URL"),
         ({"metadata": {"name": "settings", "namespace": "x"}}, "namespace of the provided object"),
-        ({"kind": "Secret"}, "does not match the expected kind"),
-        ({"apiVersion": "v2"}, "API version in the data (v2)"),
+        ({"metadata": {}}, "(settings based on URL) was undeterminable: name must be provided"),
+        ({"kind": "Secret"}, "invalid object type: /v1, Kind=Secret"),
+        ({"kind": ""}, "invalid object type: /v1, Kind="),
+        ({"apiVersion": "v2"}, "invalid object type: /v2, Kind=ConfigMap"),
     ],
 )
 def test_the_body_must_be_about_the_url(apply: Call, change: dict[str, Any], words: str) -> None:
@@ -354,9 +366,46 @@ def test_an_unknown_field_is_an_internal_error(apply: Call) -> None:
     assert status == 500
     assert "reason" not in body
     assert body["message"] == (
-        "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): "
+        "failed to create typed patch object (/web; apps/v1, Kind=Deployment): "
         ".spec.replica: field not declared in schema"
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"selector": {"match": {}}}, ".spec.selector.match: field not declared in schema"),
+        ({"replicas": "3"}, ".spec.replicas: expected numeric (int or float), got string"),
+        ({"paused": "x"}, ".spec.paused: expected boolean, got &{x}"),
+        ({"strategy": []}, ".spec.strategy: expected map, got &{[]}"),
+        ({"template": {"spec": {"containers": 7}}}, "containers: expected list, got &{7}"),
+        ({"template": {"spec": {"hostname": 7}}}, ".spec.template.spec.hostname: expected string"),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_an_internal_error(
+    apply: Call, spec: dict[str, Any], words: str
+) -> None:
+    status, body = apply(WEB, deployment(**spec))
+    assert (status, body.get("reason")) == (500, None)
+    assert body["message"].startswith("failed to create typed patch object (")
+    assert words in body["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"replicas": 1.5}, "cannot convert float64 to int32"),
+        ({"template": {"spec": {"overhead": {"cpu": "lots"}}}}, "quantities must match"),
+    ],
+)
+def test_what_cannot_be_decoded_is_an_internal_error_too(
+    apply: Call, change: dict[str, Any], words: str
+) -> None:
+    """Though the patch fits the schema: again neither a 4xx nor a reason."""
+    status, body = apply(WEB, deployment(**change))
+    assert (status, body.get("reason")) == (500, None)
+    assert body["message"].startswith("failed to convert new object (/web; apps/v1, Kind=Depl")
+    assert words in body["message"]
 
 
 def test_two_items_with_one_key_are_refused(apply: Call) -> None:
@@ -369,9 +418,16 @@ def test_two_items_with_one_key_are_refused(apply: Call) -> None:
 
 
 def test_an_item_without_its_key_is_refused(apply: Call) -> None:
+    """Where the key has a default, be it an empty one, only validation notices."""
     status, body = apply(WEB, deployment({"image": "web:1"}))
+    assert status == 422
+    field = "spec.template.spec.containers[0].name"
+    assert [cause["field"] for cause in body["details"]["causes"]] == [field]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "me"}}
+    path = "/api/v1/namespaces/default/serviceaccounts/me"
+    status, body = apply(path, {**account, "secrets": [{"namespace": "x"}]})
     assert status == 500
-    assert 'omits key field "name"' in body["message"]
+    assert 'an element that omits all key fields ["name"]' in body["message"]
 
 
 def test_an_update_keeps_what_it_took_and_did_not_name_again(apply: Call, call: Call) -> None:
@@ -396,26 +452,26 @@ def test_a_secrets_dropped_plain_text_stays_as_data(apply: Call) -> None:
 
 def test_status_is_not_applied_with_the_rest(apply: Call) -> None:
     _, body = apply(WEB, {**deployment(), "status": {"replicas": 3}})
-    assert body["status"] == {}
+    assert "replicas" not in body["status"]
     assert "f:status" not in owned(body, "towline")
 
 
 def test_status_is_applied_through_its_subresource(apply: Call) -> None:
-    apply(WEB, deployment())
-    condition = {"type": "Available", "status": "True"}
-    config = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web"},
-        "status": {"conditions": [condition]},
-    }
-    status, body = apply(f"{WEB}/status", config, manager="controller")
+    """With null for the times that a condition lacks, and for others nothing."""
+    service = "/api/v1/namespaces/default/services/web"
+    ports = {"spec": {"ports": [{"port": 80}]}}
+    identity = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    apply(service, {**identity, **ports})
+    condition = {"type": "example.com/Ready", "status": "True"}
+    config = {**identity, "status": {"conditions": [condition]}}
+    status, body = apply(f"{service}/status", config, manager="controller")
     assert status == 200
-    assert body["status"] == {"conditions": [condition]}
-    assert body["metadata"]["generation"] == 1
+    added = {"reason": "", "message": "", "lastTransitionTime": None}
+    assert body["status"]["conditions"] == [{**condition, **added}]
     (entry,) = [e for e in body["metadata"]["managedFields"] if e["manager"] == "controller"]
     assert entry["subresource"] == "status"
     assert list(entry["fieldsV1"]) == ["f:status"]
+    assert body["spec"]["ports"][0]["port"] == 80
 
 
 def test_resetting_the_tracking(apply: Call, call: Call) -> None:

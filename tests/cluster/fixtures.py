@@ -1,0 +1,89 @@
+"""Fixtures: the real API server, and places of a test's own on it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.cluster.servers import ApiServer, Running
+
+PREFIX = "towline-test-"
+Result = TypeVar("Result")
+_SECONDS = 120.0
+
+
+SERVER = pytest.StashKey[Running]()
+
+
+@pytest.fixture(scope="session")
+def real_server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
+    """The real API server; who needs it is marked `cluster`."""
+    with request.config.stash[SERVER].connected() as server:
+        yield server
+
+
+@pytest.fixture
+def by_itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For a test that changes what the server has but once, such as a definition: no other test
+    with this fixture runs meanwhile, in no process of this run."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with (shared / "by-itself.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def new_prefix() -> str:
+    """What no other test puts before its names, now or in another run on the same cluster."""
+    return f"{PREFIX}{secrets.token_hex(4)}-"
+
+
+def namespace_names(count: int = 1) -> list[str]:
+    """Names that no other test has, now or in another run on the same cluster."""
+    run = secrets.token_hex(4)
+    return [f"{PREFIX}{run}-{index}" for index in range(count)]
+
+
+def make_namespace(server: ApiServer, name: str) -> None:
+    """Make a namespace and wait for what the controllers put into each."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    status, answer = server.call("POST", "/api/v1/namespaces", body)
+    assert status == 201, answer
+    wait_until_furnished(server, name)
+
+
+def wait_until_furnished(server: ApiServer, namespace: str) -> None:
+    """Wait for what the controllers put into a new namespace."""
+    if not server.has_controllers or not server.is_real:
+        return
+    for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+        wait_for(server, f"/api/v1/namespaces/{namespace}/{path}", 200)
+
+
+def wait_for(server: ApiServer, path: str, status: int) -> None:
+    """Wait until a GET is answered like that."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        found, answer = server.call("GET", path)
+        if found == status:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"GET {path} is still answered with {found}: {answer}")
+
+
+def eventually(check: Callable[[], Result | None], what: str, seconds: float = 30.0) -> Result:
+    """What the check answers as soon as that is true; it is asked again and again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = check()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} seconds: {what}")
+        time.sleep(0.02)
