@@ -20,11 +20,18 @@ from towline.core.kustomization import KUSTOMIZATION_FILES
 from towline.core.manifest import RECONCILE, Manifest
 from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
 from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
-from towline.core.resources import Resource, Resources
+from towline.core.resources import NAMESPACES, Resource, Resources
 from towline.ports import PARALLEL, Cluster, RefusedError, Services
 
 _LOOK_UP_BY_NAME = 20
 """Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""
+
+_LOOKS = 3
+"""So often an object is looked at again that others write to while it is compared."""
+
+
+def _version(body: Object) -> str:
+    return str(body["metadata"].get("resourceVersion", ""))
 
 
 @dataclass
@@ -119,6 +126,10 @@ class _Observation:
             for key, item in compared.items()
             if ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
         )
+        predicted = self._predict(
+            [(item, live[key]) for key, item in compared.items() if key not in proven]
+        )
+        live |= {key: body for key, (body, _) in predicted.items()}
         return Snapshot(
             application=self.application,
             revision=revision,
@@ -129,7 +140,7 @@ class _Observation:
             resources=addresses,
             unreadable=self.unreadable,
             proven=proven,
-            predicted=self._predict([i for key, i in compared.items() if key not in proven]),
+            predicted={key: answer for key, (_, answer) in predicted.items()},
             elsewhere=self._ask_others(members, live, {item.key for item in desired}),
             unlisted=self._unlisted(),
             failed_groups=self.resources.failed,
@@ -178,11 +189,22 @@ class _Observation:
             try:
                 found += self.cluster.list(resource, namespace=namespace, selector=selector)
             except RefusedError as refusal:
-                # The inventory's own namespace goes without saying in the parent, and rights to
-                # every kind in it are not to be expected.
-                if refusal.status != 403 or namespace != self.parent.namespace:
+                if refusal.status != 403 or not self._holds_nothing(namespace):
                     found += self._unless_only_searching(resource, refusal)
         return found
+
+    def _holds_nothing(self, namespace: str) -> bool:
+        """Whether a namespace that may not be listed has no members all the same.
+
+        The inventory's own namespace goes without saying in the parent, and rights to every kind
+        in it are not to be expected. Rights to one that is gone are gone with it.
+        """
+        if namespace == self.parent.namespace:
+            return True
+        try:
+            return self.cluster.get(NAMESPACES, "", namespace) is None
+        except RefusedError:
+            return False
 
     def _is_gone(self, resource: Resource) -> bool:
         """Whether a kind went after the last discovery; with its definition go its objects."""
@@ -243,18 +265,33 @@ class _Observation:
             raise refused
         self.unreadable |= {item.key: refused.refusal for item in items}
 
-    def _predict(self, items: list[Desired]) -> dict[ObjectKey, Object | Refusal]:
+    def _predict(
+        self, items: list[tuple[Desired, Object]]
+    ) -> dict[ObjectKey, tuple[Object, Object | Refusal]]:
+        """What a dry run answers, and the live object that it answers to."""
         with ThreadPoolExecutor(PARALLEL) as pool:
-            answers = pool.map(self._dry_run, items)
-            return {item.key: answer for item, answer in zip(items, answers, strict=True)}
+            pairs = pool.map(lambda pair: self._dry_run(*pair), items)
+            return {item.key: pair for (item, _), pair in zip(items, pairs, strict=True)}
 
-    def _dry_run(self, item: Desired) -> Object | Refusal:
-        if item.resource is None:
+    def _dry_run(self, item: Desired, live: Object) -> tuple[Object, Object | Refusal]:
+        """Both of one moment: a dry run answers with the version of what it was tried on.
+
+        Else what a controller wrote after the listing would look like a change of ours.
+        """
+        resource = item.resource
+        if resource is None:
             raise ValueError(f"{item.key} has no resource")
         try:
-            return self.cluster.apply(item.resource, item.manifest.body, dry_run=True)
+            answer = self.cluster.apply(resource, item.manifest.body, dry_run=True)
+            for _ in range(_LOOKS):
+                if _version(live) == _version(answer):
+                    break
+                live = self.cluster.get(resource, item.key.namespace, item.key.name) or live
+                if _version(live) != _version(answer):
+                    answer = self.cluster.apply(resource, item.manifest.body, dry_run=True)
         except RefusedError as refused:
-            return refused.refusal
+            return live, refused.refusal
+        return live, answer
 
     def _unlisted(self) -> frozenset[GroupKind]:
         return frozenset(k for k in self.parent.group_kinds if k.group in self.resources.failed)

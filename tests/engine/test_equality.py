@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 
 from tests.engine.world import World, config_map, tally
@@ -36,6 +39,36 @@ def test_what_git_names_is_created_and_a_second_run_writes_nothing(world: World)
     with world.writes() as writes:
         assert tally(world.run("app")) == ""
     assert writes == []
+
+
+POLICY = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p}
+spec: {podSelector: {}, ingress: [{ports: [{port: 80}]}]}
+"""
+
+
+def test_what_others_write_after_the_listing_is_no_change_of_ours(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A default inside an atomic list needs a dry run; a controller writes just before it."""
+    world.applications(world.application("app"))
+    world.commit({"p.yaml": POLICY})
+    world.run("app")
+    path = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/p"
+    listed, tries = world.cluster.list, itertools.count()
+
+    def then_written(*arguments: Any, **options: Any) -> Any:
+        found = listed(*arguments, **options)
+        seen = {"metadata": {"annotations": {"example.com/seen": str(next(tries))}}}
+        world.by_hand("PATCH", path, seen, manager="controller")
+        return found
+
+    monkeypatch.setattr(world.cluster, "list", then_written)
+    with world.writes() as writes:
+        assert world.run("app").counts == {"unchanged": 1}
+    assert writes == [f"PATCH {path}"]  # the controller's
 
 
 def test_a_commit_writes_only_what_it_changed(world: World) -> None:
@@ -96,6 +129,7 @@ def test_a_dropped_string_data_key_is_removed_from_a_secret(world: World) -> Non
     assert live["data"] == {"a": "eA=="}
 
 
+@pytest.mark.usefixtures("by_itself")
 def test_a_custom_resource_may_come_with_its_definition_and_namespace(world: World) -> None:
     world.applications(world.application("app"))
     world.commit({"all.yaml": f"{BOAT}---{DEFINITION}---\n{NAMESPACE}"})
@@ -110,6 +144,7 @@ def test_a_custom_resource_may_come_with_its_definition_and_namespace(world: Wor
     assert writes == []
 
 
+@pytest.mark.usefixtures("by_itself")
 def test_an_unknown_kind_fails_alone_and_says_what_to_do(world: World) -> None:
     world.applications(world.application("app"))
     world.commit({"a.yaml": config_map("a"), "boat.yaml": BOAT})

@@ -112,6 +112,7 @@ def test_a_namespace_goes_only_with_consent_written_in_git(world: World) -> None
     assert tally(outcome).splitlines() == ["deleted Namespace/quay2", "skipped Namespace/quay1"]
     assert outcome.status is Status.HELD
     assert "a Namespace takes others with it" in outcome.message
+    world.wait_until_gone("/api/v1/namespaces/quay2")
     world.converge("app")
     _approve(world, "app", world.plan("app").digest)
     assert tally(world.run("app")) == "deleted Namespace/quay1"

@@ -19,11 +19,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.engine.conftest import Clusters
 from tests.engine.world import World, config_map
 from towline.core.inventory import PART_OF, Parent, owner_named_by, why_not_ours
 from towline.core.objects import Object, ObjectKey, key_of, labels_of
 from towline.core.plan import Action
-from towline.sandbox.kubernetes import SandboxCluster
+from towline.sandbox.kubernetes import Front
 
 KINDS = {
     "ConfigMap": ("", "/api/v1", "configmaps"),
@@ -135,7 +136,17 @@ class History:
         elif live is not None and action == "delete":
             hand("DELETE", path)
         elif live is not None and action in ("edit", "strip", "control"):
-            hand("PATCH", path, _edit(action, key))
+            hand("PATCH", path, self.edit(action, key))
+
+    def edit(self, action: str, key: ObjectKey) -> Object:
+        if action == "strip":
+            return {"metadata": {"labels": {PART_OF: None}}}
+        if action == "control":
+            return {"metadata": {"ownerReferences": [self.world.controller()]}}
+        edit: Any = "ClientIP" if key.kind == "Service" else "drifted"
+        for name in reversed(VALUES[key.kind]):
+            edit = {name: edit}
+        return {**edit}
 
     def inventory(self, action: str, index: str) -> None:
         name = self.applications[int(index)]
@@ -274,18 +285,6 @@ def _plain(key: ObjectKey, **metadata: Any) -> Object:
     return {**body, "spec": {"ports": [{"port": 80}]}} if key.kind == "Service" else body
 
 
-def _edit(action: str, key: ObjectKey) -> Object:
-    if action == "strip":
-        return {"metadata": {"labels": {PART_OF: None}}}
-    if action == "control":
-        owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "1", "controller": True}
-        return {"metadata": {"ownerReferences": [owner]}}
-    edit: Any = "ClientIP" if key.kind == "Service" else "drifted"
-    for name in reversed(VALUES[key.kind]):
-        edit = {name: edit}
-    return {**edit}
-
-
 def _value(live: Object) -> str:
     value: Any = live
     for name in VALUES[live["kind"]]:
@@ -330,12 +329,8 @@ STEPS = st.tuples(
 
 
 @contextmanager
-def _history() -> Iterator[History]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        pytest.MonkeyPatch.context() as patch,
-        SandboxCluster(token="for-the-test") as cluster,
-    ):
+def _history(cluster: Front) -> Iterator[History]:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         world = World(Path(folder), cluster, patch)
         world.make_namespace("quay")
         history = History(world)
@@ -350,19 +345,37 @@ def _history() -> Iterator[History]:
             world.services.cluster.close()  # type: ignore[attr-defined]
 
 
-@settings(
-    max_examples=20,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-@example([(("move", "one", "a", "2"), 0, None, None), (("rename",), 0, 1, None)])
-@example([(("move", "two", "k", "1"), 2, 1, None), (("nothing",), 1, None, ("PATCH", -1))])
-@given(st.lists(STEPS, min_size=3, max_size=8))
-def test_any_history_ends_as_git_says(steps: list[Step]) -> None:
-    with _history() as history:
+def _live_through(clusters: Clusters, steps: list[Step]) -> None:
+    with clusters() as cluster, _history(cluster) as history:
         for change, index, stop, fault in steps:
             history.change(change)
             history.run(index, stop, fault)
         history.settle()
+
+
+QUICK = settings(
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.mark.parametrize("clusters", ["sandbox"], indirect=True)
+@QUICK
+@example([(("move", "one", "a", "2"), 0, None, None), (("rename",), 0, 1, None)])
+@example([(("move", "two", "k", "1"), 2, 1, None), (("nothing",), 1, None, ("PATCH", -1))])
+@given(st.lists(STEPS, min_size=3, max_size=8))
+def test_any_history_ends_as_git_says(clusters: Clusters, steps: list[Step]) -> None:
+    _live_through(clusters, steps)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("clusters", ["real"], indirect=True)
+@settings(QUICK, max_examples=8)
+@given(st.lists(STEPS, min_size=3, max_size=8))
+def test_any_history_ends_as_git_says_on_a_real_server(
+    clusters: Clusters, steps: list[Step]
+) -> None:
+    _live_through(clusters, steps)

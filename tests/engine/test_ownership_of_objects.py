@@ -145,13 +145,12 @@ def test_what_a_controller_owns_is_not_pruned(world: World) -> None:
     world.applications(world.application("app"))
     world.commit({"x.yaml": config_map("x"), "w.yaml": config_map("w")})
     world.run("app")
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "1", "controller": True}
     path = "/api/v1/namespaces/shop/configmaps/w"
-    world.by_hand("PATCH", path, {"metadata": {"ownerReferences": [owner]}})
+    world.by_hand("PATCH", path, {"metadata": {"ownerReferences": [world.controller()]}})
     world.commit({"w.yaml": None})
     outcome = world.run("app")
     assert tally(outcome) == "skipped ConfigMap/shop/w"
-    assert outcome.results[0].message == "not in Git; kept, for Pod/p controls it"
+    assert outcome.results[0].message == "not in Git; kept, for Namespace/kube-system controls it"
     assert world.data("w") is not None
 
 

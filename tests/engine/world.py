@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,9 @@ from towline.core.outcome import Outcome
 from towline.core.plan import Plan
 from towline.core.resources import Resource
 from towline.observe import Phases
+from towline.ports import RefusedError
 from towline.sandbox.installation import WorkingCopy
-from towline.sandbox.kubernetes import SandboxCluster
+from towline.sandbox.kubernetes import Front
 from towline.settings import load
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -31,7 +33,7 @@ WRITES = ("POST", "PUT", "PATCH", "DELETE")
 class World:
     """One repository `deploy`, one cluster `sandbox`, and documents that a test writes."""
 
-    def __init__(self, folder: Path, cluster: SandboxCluster, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, cluster: Front, patch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.api = cluster
         self.source = folder / "deploy"
@@ -150,14 +152,49 @@ spec:
         self.by_hand("POST", "/api/v1/namespaces", body, manager="test")
 
     def by_hand(
-        self, method: str, path: str, body: Object | None = None, *, manager: str = "kubectl"
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        *,
+        manager: str = "kubectl",
+        **query: str,
     ) -> Any:
         """What somebody else does to the cluster."""
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         connection = self.cluster.connection  # type: ignore[attr-defined]
         return connection.request(
-            method, path, query={"fieldManager": manager}, body=body, headers={"Content-Type": kind}
+            method,
+            path,
+            query={"fieldManager": manager, **query},
+            body=body,
+            headers={"Content-Type": kind},
         )
+
+    def wait_until_gone(self, path: str) -> None:
+        """Namespaces and definitions, which a real cluster empties before they go."""
+        if "/namespaces/" in path and not getattr(self.api, "has_controllers", True):
+            pytest.skip("without a controller manager namespaces do not end")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                self.by_hand("GET", path)
+            except RefusedError as refusal:
+                if refusal.status == 404:
+                    return
+                raise
+            time.sleep(0.05)
+        raise AssertionError(f"{path} is still there")
+
+    def controller(self) -> Object:
+        """An owner reference to a controller that exists: without one, an object is garbage."""
+        return {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "name": "kube-system",
+            "uid": self.cluster.identity(),
+            "controller": True,
+        }
 
     def owner(self, name: str) -> str | None:
         """The application that a ConfigMap of the shop belongs to, by label and annotation."""

@@ -77,9 +77,13 @@ class Story:
         stop_on_signals()
         try:
             with Installation(kubeconfig=self._kubeconfig, redis_url=self._redis_url) as place:
-                self._tell_chapters(place)
-                if not once:
-                    self._stay(place)
+                try:
+                    self._tell_chapters(place)
+                    if not once:
+                        self._stay(place)
+                finally:
+                    if self._kubeconfig is not None:
+                        self._clean(place)
         except KeyboardInterrupt:
             self._console.print("\nStopped; nothing is left running.")
         except TowlineError as error:
@@ -95,21 +99,16 @@ class Story:
             place.start_towline()
         self._remote = Remote(place.url, place.api_token)
         self._print_addresses(place)
-        try:
-            self._first_convergence(place, copy)
-            self._pushes(place, copy)
-            self._drift(place)
-            self._bad_commit(place, copy)
-            self._summary()
-        finally:
-            if self._kubeconfig is not None:
-                self._clean(place)
+        self._first_convergence(place, copy)
+        self._pushes(place, copy)
+        self._drift(place)
+        self._bad_commit(place, copy)
+        self._summary()
 
     def _clean(self, place: Installation) -> None:
         """Leave a cluster that stays as it was found."""
-        for process in ("beat", "worker"):
-            place.processes.kill(process)
-        place.clean_cluster()
+        with self._progress("removing the demo's namespaces from the cluster"):
+            place.clean_cluster()
 
     # Chapters --------------------------------------------------------------------------------
 

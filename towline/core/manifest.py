@@ -116,7 +116,18 @@ def manifest_of(value: Any, place: Place) -> Manifest:
     body["metadata"] = metadata
     if body["apiVersion"] == "v1" and body["kind"] == "Secret":
         body = _with_secret_data(body, place)
+    if body["apiVersion"].startswith("rbac.") and body["kind"] == "ClusterRole":
+        body = _without_gathered_rules(body)
     return Manifest(body, place)
+
+
+def _without_gathered_rules(body: Object) -> Object:
+    """Of a role that aggregates others a controller writes the rules: they would be fought over.
+
+    People write `rules: []` there, as Kubernetes' own documentation does.
+    """
+    gathers = bool(body.get("aggregationRule"))
+    return {name: field for name, field in body.items() if name != "rules" or not gathers}
 
 
 def _check_identity(value: Object, place: Place) -> None:

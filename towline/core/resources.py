@@ -40,6 +40,9 @@ class Resource:
         return "/" + "/".join(parts)
 
 
+NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
+
+
 @dataclass(frozen=True)
 class Resources:
     """Discovery's answer. Of `failed` groups nothing is known: they are not there for now."""

@@ -17,8 +17,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -33,8 +34,8 @@ from towline.adapters.redis import connect
 from towline.core.errors import PermanentError, TowlineError
 from towline.core.inventory import PART_OF, applyset_id, parent_key
 from towline.core.objects import Object, key_of
-from towline.core.resources import Resource
-from towline.ports import Cluster
+from towline.core.resources import NAMESPACES, Resource
+from towline.ports import Cluster, RefusedError
 from towline.sandbox import forge
 from towline.sandbox.processes import Processes, free_port, parse_procfile, wait_for_port
 
@@ -52,7 +53,6 @@ _DEFINITIONS = Resource(
     "customresourcedefinitions",
     namespaced=False,
 )
-_NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _EXAMPLE = resources.files("towline.sandbox.example")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,6 +99,7 @@ class Installation:
         self._start_broker()
         self._start_cluster()
         self._start_forge()
+        self._make_namespace(NAMESPACE)
         template = self.documents(self) if self.documents else self._example_documents()
         self.documents_file.write_text(template, encoding="utf-8")
 
@@ -168,12 +169,17 @@ class Installation:
         self.wait("the Kubernetes API", self._cluster_answers)
         if self.kubeconfig is not None:
             self._refuse_existing()
-        self._make_namespace(NAMESPACE)
 
     def _refuse_existing(self) -> None:
         """What is on a cluster that stays is not ours, and would not be told from it later."""
         for resource, name in self._made():
-            if self.cluster.get(resource, "", name) is not None:
+            live = self.cluster.get(resource, "", name)
+            if live and "deletionTimestamp" in live["metadata"]:
+                # Of a demo that has just ended: namespaces take a while to empty.
+                self.wait(
+                    f"the end of {resource.kind}/{name}", partial(self._is_gone, resource, name)
+                )
+            elif live:
                 raise PermanentError(
                     f"{resource.kind}/{name} is on the cluster already: the demo makes and removes "
                     "it, so it must not be there before"
@@ -182,7 +188,7 @@ class Installation:
     def _made(self) -> Iterable[tuple[Resource, str]]:
         """The cluster-scoped objects of the demo, which take the rest with them."""
         names = (NAMESPACE, "towline-demo-harbour", "towline-demo-lighthouse")
-        yield from ((_NAMESPACES, name) for name in names)
+        yield from ((NAMESPACES, name) for name in names)
         yield _DEFINITIONS, "berths.harbour.example"
 
     def _cluster_answers(self) -> bool:
@@ -194,7 +200,7 @@ class Installation:
 
     def _make_namespace(self, name: str) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        self.cluster.apply(_NAMESPACES, body)
+        self.cluster.apply(NAMESPACES, body)
 
     def _start_forge(self) -> None:
         root = self.folder / "forge"
@@ -326,10 +332,21 @@ class Installation:
 
     def clean_cluster(self) -> None:
         """Remove what was made on a cluster that stays; none of it was there before."""
+        self.processes.stop_lines()
         for resource, name in self._made():
-            live = self.cluster.get(resource, "", name)
-            if live:
-                self.cluster.delete(resource, live)
+            self.wait(f"deleting {resource.kind}/{name}", partial(self._delete, resource, name))
+
+    def _delete(self, resource: Resource, name: str) -> bool:
+        """Whether it is gone or going; controllers may write to it meanwhile."""
+        live = self.cluster.get(resource, "", name)
+        if live is None or "deletionTimestamp" in live["metadata"]:
+            return True
+        with suppress(RefusedError):
+            self.cluster.delete(resource, live)
+        return False
+
+    def _is_gone(self, resource: Resource, name: str) -> bool:
+        return self.cluster.get(resource, "", name) is None
 
 
 def procfile() -> str:

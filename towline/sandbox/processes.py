@@ -92,9 +92,13 @@ class Processes:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def stop_lines(self) -> None:
+        """End the lines of the Procfile; who does not listen is killed."""
+        self._end([name for name in dict.fromkeys(self._lines) if name in self._running])
+
     def stop(self) -> None:
         """End all of them; who does not listen is killed."""
-        self._end([name for name in dict.fromkeys(self._lines) if name in self._running])
+        self.stop_lines()
         for name in reversed(list(self._running)):
             self._end([name])
 

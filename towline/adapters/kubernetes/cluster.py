@@ -13,7 +13,7 @@ from towline.adapters.kubernetes.discovery import discover
 from towline.core.errors import ClusterError
 from towline.core.inventory import MANAGER
 from towline.core.objects import Object, key_of
-from towline.core.resources import Resource, Resources
+from towline.core.resources import NAMESPACES, Resource, Resources
 from towline.ports import RefusedError
 
 _DISCOVERY_SECONDS = 300.0
@@ -21,7 +21,6 @@ _PAGE = 500
 _NAMES_ONLY = {
     "Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 }
-_NAMESPACES = Resource("", "v1", "Namespace", "namespaces", namespaced=False)
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 
 
@@ -48,7 +47,7 @@ class KubernetesCluster:
 
     def _read_identity(self) -> str:
         try:
-            live = self.get(_NAMESPACES, "", "kube-system")
+            live = self.get(NAMESPACES, "", "kube-system")
         except (RefusedError, ClusterError):
             return ""
         return str(live["metadata"]["uid"]) if live else ""
