@@ -357,6 +357,43 @@ def test_a_value_of_the_wrong_type_is_refused_where_it_stands(document: Any, fie
     assert re.search(rf"towline\.yaml:\d+: {re.escape(field)}: ", refusal(document))
 
 
+NO_DURATION = "write a duration such as 30s, 10m or 1h30m"
+NO_LENGTH = "a duration is between 1s and 168h"
+NO_REF = "not a ref name that Towline accepts (letters, digits and _ . / + @ -)"
+NO_SHORT_NAME = "write the short name of the branch or tag, without refs/…"
+NO_LIMIT = "write a number of objects, or a percentage of the members such as 10%"
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "message"),
+    [
+        (application(sync={"interval": "soon"}), "spec.sync.interval", NO_DURATION),
+        (application(sync={"interval": None}), "spec.sync.interval", NO_DURATION),
+        (application(sync={"timeout": "0s"}), "spec.sync.timeout", NO_LENGTH),
+        (repository(interval="168h1s"), "spec.interval", NO_LENGTH),
+        (source(branch="a b"), "spec.source.branch", NO_REF),
+        (source(tag="a..b"), "spec.source.tag", NO_REF),
+        (source(branch="refs/heads/main"), "spec.source.branch", NO_SHORT_NAME),
+        (source(tag="a.lock"), "spec.source.tag", NO_SHORT_NAME),
+        (application(sync={"maxPrune": "many"}), "spec.sync.maxPrune", NO_LIMIT),
+        (
+            repository(tokenFile="/t", sshKeyFile="/k", knownHostsFile="/h"),
+            "spec",
+            "name either tokenFile or sshKeyFile",
+        ),
+        (
+            repository(sshKeyFile="/k"),
+            "spec",
+            "sshKeyFile and knownHostsFile go together: host keys are checked",
+        ),
+    ],
+)
+def test_what_is_refused_is_told_what_to_write_instead(
+    document: Any, field: str, message: str
+) -> None:
+    assert refusal(document).partition(": ")[2] == f"{field}: {message}"
+
+
 # Names ---------------------------------------------------------------------------------------
 
 
@@ -588,6 +625,62 @@ def test_what_is_no_url_is_refused_when_it_is_read(url: str) -> None:
     assert "spec.source.repository: " in text
 
 
+def with_protocols(protocols: str, *urls: str) -> Documents:
+    apps = [
+        application(f"a{number}", source={"branch": "main", "repository": url})
+        for number, url in enumerate(urls)
+    ]
+    data = yaml.safe_dump_all([repository(), *apps], sort_keys=False).encode()
+    return parse_documents({"towline.yaml": data}, protocols=protocols)
+
+
+@pytest.mark.parametrize(
+    ("protocols", "url"),
+    [
+        ("", "http://h/x"),
+        ("https", "https://h/x"),
+        ("http:https", "https://h/x"),
+        ("https:ssh", "git@h:x"),
+        ("ssh:https", "ssh://git@h/x"),
+    ],
+)
+def test_a_transport_that_git_may_use_is_accepted(protocols: str, url: str) -> None:
+    documents = with_protocols(protocols, url)
+    assert documents.applications["a0"].source.repository == url
+    assert len(documents.repositories) == 1
+
+
+@pytest.mark.parametrize(
+    ("protocols", "url", "scheme"),
+    [
+        ("https", "http://h/x", "http"),
+        ("https:ssh", "http://h/x", "http"),
+        ("https", "git@h:x", "ssh"),
+        ("https", "ssh://git@h/x", "ssh"),
+        ("http", "https://h/x", "https"),
+    ],
+)
+def test_a_transport_that_git_may_not_use_is_refused_where_it_is_named(
+    protocols: str, url: str, scheme: str
+) -> None:
+    with pytest.raises(DocumentError) as caught:
+        with_protocols(protocols, url)
+    assert str(caught.value) == (
+        f"towline.yaml:15: spec.source.repository: the transport {scheme} is not allowed; "
+        f"TOWLINE_GIT_PROTOCOLS is {protocols}"
+    )
+
+
+def test_every_refused_transport_is_named() -> None:
+    with pytest.raises(DocumentError) as caught:
+        with_protocols("https", "http://h/x", "https://h/x", "git@h:x")
+    lines = str(caught.value).splitlines()
+    assert [line.partition(" is ")[0] for line in lines] == [
+        "towline.yaml:15: spec.source.repository: the transport http",
+        "towline.yaml:37: spec.source.repository: the transport ssh",
+    ]
+
+
 def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     url = "https://ada:hunter2@git.example.com/shop"
     for document in (
@@ -656,7 +749,14 @@ def test_another_duration_is_refused(text: Any) -> None:
 def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
     policy = SyncPolicy(interval=timedelta(seconds=seconds))
     text = policy.model_dump(by_alias=True)["interval"]
+    assert isinstance(text, str)
     assert SyncPolicy.model_validate({"interval": text}) == policy
+
+
+@pytest.mark.parametrize("text", ["1s", "59s", "1m", "1m30s", "10m", "1h", "1h1s", "1h30m", "168h"])
+def test_a_duration_is_written_as_people_write_it(text: str) -> None:
+    policy = SyncPolicy.model_validate({"interval": text})
+    assert policy.model_dump(by_alias=True)["interval"] == text
 
 
 # How much may be pruned ----------------------------------------------------------------------
@@ -840,6 +940,20 @@ def _admits_fields(schema: Any, value: dict[str, Any], root: Any) -> bool:
         and (schema.get("additionalProperties") is not False or value.keys() <= known.keys())
         and all(admits(known.get(name, {}), child, root) for name, child in value.items())
     )
+
+
+def test_the_schema_says_what_it_is() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["title"] == "Towline documents"
+
+
+def test_the_schema_helps_to_write_a_duration() -> None:
+    interval = json_schema()["$defs"]["SyncPolicy"]["properties"]["interval"]
+    assert interval["type"] == "string"
+    assert interval["examples"] == ["10m"]
+    for text, fits in (("10m", True), ("1h30m5s", True), ("10", False), ("10m ", False)):
+        assert bool(re.search(interval["pattern"], text)) is fits
 
 
 def test_the_schema_admits_the_example_documents() -> None:

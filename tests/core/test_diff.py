@@ -124,6 +124,32 @@ def test_changes_are_told_field_by_field(before: Any, after: Any, expected: str)
     assert shown(before, after) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "step"),
+    [
+        ({"name": "x"}, {"name": "y"}, "name=y"),
+        ({"key": "x"}, {"key": "y"}, "key=y"),
+        ({"containerPort": 80}, {"containerPort": 81}, "containerPort=81"),
+        (
+            {"containerPort": 80, "protocol": "TCP"},
+            {"containerPort": 80, "protocol": "UDP"},
+            "containerPort=80,protocol=UDP",
+        ),
+        ({"port": 80}, {"port": 81}, "port=81"),
+        ({"port": 80, "protocol": "TCP"}, {"port": 80, "protocol": "UDP"}, "port=80,protocol=UDP"),
+        ({"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}, "mountPath=/b"),
+        ({"type": "x"}, {"type": "y"}, "type=y"),
+        ({"ip": "::1"}, {"ip": "::2"}, "ip=::2"),
+        ({"uid": "x"}, {"uid": "y"}, "uid=y"),
+        ({"uid": "x", "name": "a"}, {"uid": "y", "name": "b"}, "name=b"),
+    ],
+)
+def test_an_item_is_told_apart_by_its_most_telling_key(first: Any, second: Any, step: str) -> None:
+    before = {"a": [{**first, "v": 1}, {**second, "v": 2}]}
+    after = {"a": [{**first, "v": 1}, {**second, "v": 3}]}
+    assert shown(before, after) == f"a[{step}].v: 2 -> 3"
+
+
 def test_a_path_names_the_container() -> None:
     change = FieldChange("spec.template.spec.containers[name=web].image", "web:1", "web:2")
     assert changes(deployment(image="web:1"), deployment(image="web:2")) == (change,)
@@ -149,6 +175,36 @@ def test_unified_is_yaml_with_context() -> None:
         "+      - image: web:2\n"
         "         name: web\n"
     )
+
+
+def test_three_lines_of_context_are_what_everybody_is_used_to() -> None:
+    before, after = ({f"a{n}": n for n in range(9)} for _ in range(2))
+    after["a4"] = 40
+    assert unified(before, after, name="x") == (
+        "--- a/x\n+++ b/x\n@@ -2,7 +2,7 @@\n"
+        " a1: 1\n a2: 2\n a3: 3\n-a4: 4\n+a4: 40\n a5: 5\n a6: 6\n a7: 7\n"
+    )
+
+
+def test_what_is_the_same_json_is_no_difference_however_it_is_written() -> None:
+    assert unified({"a": 1}, {"a": 1.0}, name="x") == ""
+    assert unified({"a": 1}, {"a": True}, name="x") != ""
+
+
+def test_only_the_outermost_names_stand_in_the_order_of_a_manifest() -> None:
+    body = {
+        "subjects": [{"name": "a", "kind": "User", "apiGroup": "g"}],
+        "roleRef": {"name": "r", "kind": "Role", "apiGroup": "g"},
+        "metadata": {"name": "x", "annotations": {"kind": "a", "a": "b"}},
+        "kind": "RoleBinding",
+        "apiVersion": "v1",
+    }
+    lines = unified(None, body, name="x").splitlines()[3:]
+    assert [line.strip("+- ").partition(":")[0] for line in lines] == [
+        *("apiVersion", "kind", "metadata", "annotations", "a", "kind", "name"),
+        *("roleRef", "apiGroup", "kind", "name"),
+        *("subjects", "apiGroup", "kind", "name"),
+    ]
 
 
 def test_unified_of_what_is_created_and_deleted() -> None:
@@ -204,6 +260,12 @@ def test_what_should_be_a_map_of_values_is_masked_whole(field: str, value: Any) 
     assert shown(body, {**secret(), field: "another"}).endswith(f"-> {MASK_AFTER!r}")
 
 
+def test_what_a_secret_is_called_and_of_which_type_it_is_stays() -> None:
+    head = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": True}
+    body = {**head, "metadata": {"name": "s", "labels": {"app": "web"}}}
+    assert masked({**body, "data": {"a": "eA=="}}) == {**body, "data": {"a": MASK}}
+
+
 def test_annotations_of_a_secret_are_masked_but_ours() -> None:
     annotations = {LAST_APPLIED: "token", "a/b": "token", "towline.dev/id": "shop"}
     body = secret()
@@ -215,6 +277,11 @@ def test_annotations_of_a_secret_are_masked_but_ours() -> None:
     }
     body["metadata"]["annotations"] = "token"
     assert masked(body)["metadata"]["annotations"] == MASK
+
+
+@pytest.mark.parametrize("metadata", ["token", ["token"], 7])
+def test_metadata_that_is_no_map_is_masked_whole(metadata: Any) -> None:
+    assert masked({"kind": "Secret", "metadata": metadata}) == {"kind": "Secret", "metadata": MASK}
 
 
 def test_an_annotation_named_like_a_field_does_not_hide_the_field() -> None:

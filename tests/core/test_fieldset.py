@@ -103,6 +103,13 @@ def test_paths_are_the_members_with_raw_parts() -> None:
     }
 
 
+@pytest.mark.parametrize("malformed", [1, None, "x", []])
+@pytest.mark.parametrize("name", ["f:0", "f:z"])
+def test_a_malformed_field_hides_no_other(malformed: Any, name: str) -> None:
+    for fields in ({name: malformed, "f:a": {}}, {"f:a": {}, name: malformed}):
+        assert paths(fields) == {("f:a",)}
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -120,6 +127,14 @@ def test_paths_are_the_members_with_raw_parts() -> None:
         (("f:list", "i:3"), "list[3]"),
         (("f:list", "k:broken", "v:broken"), "list[broken][broken]"),
         (("plain", "f:"), 'plain[""]'),
+        (("f:a-b", "f:c_d", "f:-", "f:_"), 'a-b.c_d["-"]["_"]'),
+        (("f:ä", "f:ö.ü"), 'ä["ö.ü"]'),
+        (("f:set", "v:true"), "set[=true]"),
+        (("f:set", "v:null"), "set[=null]"),
+        (("f:set", 'v:["ä"]'), 'set[=["ä"]]'),
+        (("f:set", 'v:{"a":1}'), 'set[={"a": 1}]'),
+        (("f:list", "k:[1]"), "list[=[1]]"),
+        (("f:list", 'k:{"a":true}'), "list[a=true]"),
         ((), ""),
     ],
 )
@@ -159,6 +174,40 @@ def test_fields_inside_something_owned_whole_are_lost_with_it() -> None:
     before = body(entry("kubectl", {"f:selector": {"f:app": {}}, "f:spec": {"f:a": {}}}))
     after = body(entry("towline", {"f:selector": {}, "f:spec": {".": {}, "f:b": {}}}))
     assert lost(before, after, to="towline") == {"kubectl": ("selector.app",)}
+
+
+def test_what_we_own_more_of_than_before_is_not_lost_by_us() -> None:
+    before = body(entry("towline", {"f:selector": {"f:app": {}}}))
+    after = body(entry("towline", {"f:selector": {}}))
+    assert lost(before, after, to="towline") == {}
+
+
+def test_each_subresource_has_an_entry_of_its_own() -> None:
+    """That the manager still owns the field through the other one does not keep this one."""
+    fields: Object = {"f:spec": {"f:replicas": {}}}
+    scaled = entry("hpa", fields, operation="Update", subresource="scale")
+    updated = entry("hpa", fields, operation="Update")
+    ours = entry("towline", fields)
+    for before, after in ((scaled, updated), (updated, scaled)):
+        assert lost(body(before), body(after, ours), to="towline") == {"hpa": ("spec.replicas",)}
+        assert lost(body(before), body(before, ours), to="towline") == {}
+
+
+def test_a_manager_with_an_entry_for_each_version_loses_from_all_of_them() -> None:
+    old, new = (
+        entry("kubectl", {f"f:{name}": {}}, operation="Update") | {"apiVersion": version}
+        for name, version in (("a", "apps/v1"), ("b", "apps/v1beta1"))
+    )
+    ours = entry("towline", {"f:a": {}, "f:b": {}})
+    assert lost(body(old, new), body(ours), to="towline") == {"kubectl": ("a", "b")}
+    assert lost(body(old, new), body(ours, old), to="towline") == {"kubectl": ("b",)}
+    assert lost(body(old, new), body(ours, new, old), to="towline") == {}
+
+
+def test_a_manager_without_a_name_can_lose_too() -> None:
+    nameless = entry("", {"f:a": {}}, operation="Update")
+    del nameless["manager"]
+    assert lost(body(nameless), body(entry("towline", {"f:a": {}})), to="towline") == {"": ("a",)}
 
 
 def test_our_own_updates_can_lose_to_our_apply() -> None:

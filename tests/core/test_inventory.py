@@ -25,6 +25,7 @@ from towline.core.inventory import (
     Parent,
     applyset_id,
     consent_needed,
+    is_inventory,
     member_id,
     owner_named_by,
     parent_key,
@@ -126,6 +127,7 @@ FULL = Parent(
     revision="branch main@" + "c" * 40,
     applied="render-2",
     run="run-1",
+    steered=1767225600.25,
 )
 
 
@@ -182,6 +184,7 @@ def test_the_parent_says_what_the_applyset_specification_asks_for() -> None:
                 "towline.dev/revision": "branch main@" + "c" * 40,
                 "towline.dev/applied": "render-2",
                 "towline.dev/run": "run-1",
+                "towline.dev/steered": "1767225600.25",
             },
         },
     }
@@ -203,6 +206,7 @@ PARENTS = [
     FULL,
     Parent("shop", HOME, complete=True),
     replace(FULL, suspended=None, approved=None, run=None),
+    replace(FULL, steered=0.0),
     replace(FULL, suspended=""),
     replace(FULL, group_kinds=frozenset(), namespaces=frozenset()),
     replace(FULL, namespaces=frozenset({"only"})),
@@ -278,6 +282,20 @@ def test_the_error_names_the_tool_and_the_way_out() -> None:
         "ConfigMap/towline-system/towline-shop is not Towline's: its tooling is kubectl. "
         "Rename the application, or remove that ConfigMap if nothing uses it"
     )
+
+
+def test_a_parent_that_names_no_tool_is_said_to_name_none() -> None:
+    with pytest.raises(PermanentError, match="its tooling is not named\\. Rename"):
+        read_parent(edited(FULL, tooling=None, application="other"), "shop", HOME)
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "1e"])
+def test_a_time_that_is_none_counts_as_never(text: str | None) -> None:
+    assert read_parent(edited(FULL, steered=text), "shop", HOME).steered is None
+
+
+def test_a_parent_without_namespaces_names_none() -> None:
+    assert read_parent(edited(FULL, namespaces=None), "shop", HOME).namespaces == frozenset()
 
 
 @pytest.mark.parametrize("tooling", ["towline/v0.0.1", "towline/v99", "towline/"])
@@ -398,6 +416,39 @@ def test_a_claim_covers_whatever_it_is_settled_to(
         settled = claimed.settled(left, revision="r", applied="d")
         assert settled.group_kinds <= claimed.group_kinds
         assert settled.namespaces <= claimed.namespaces
+
+
+# What is taken for an inventory --------------------------------------------------------------
+
+OWN = Parent("shop", HOME).body()
+APPLICATION = "towline.dev/application"
+
+INVENTORIES: list[tuple[str, Object, bool]] = [
+    ("the parent itself", OWN, True),
+    ("the parent without what marks it", with_metadata(OWN, annotations=None, labels=None), True),
+    ("that of another application", OTHER.body(), True),
+    ("that of another namespace", Parent("shop", "elsewhere").body(), True),
+    ("by its tooling", with_metadata(live(), annotations={TOOLING: "towline/v1"}), True),
+    ("by its application", with_metadata(live(), annotations={APPLICATION: "x"}), True),
+    ("by both", with_metadata(live(), annotations={TOOLING: "towline/", APPLICATION: ""}), True),
+    ("a parent of kubectl's", with_metadata(live(), annotations={TOOLING: "kubectl/v1"}), False),
+    ("of a tool called alike", with_metadata(live(), annotations={TOOLING: "towline/x/1"}), False),
+    ("without a version", with_metadata(live(), annotations={TOOLING: "towline"}), False),
+    ("a member", live(), False),
+    ("without annotations", with_metadata(live(), annotations=None), False),
+    ("another kind", with_metadata(live("Secret"), annotations={TOOLING: "towline/v1"}), False),
+    ("another kind of the name", {**OWN, "kind": "Secret"}, False),
+    ("another group", {**OTHER.body(), "apiVersion": "example.com/v1"}, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "taken"), INVENTORIES, ids=[case[0] for case in INVENTORIES]
+)
+def test_what_would_be_read_as_a_parent_is_taken_for_an_inventory(
+    what: str, body: Object, taken: bool
+) -> None:
+    assert is_inventory(body, Parent("shop", HOME)) is taken, what
 
 
 # What may be deleted -------------------------------------------------------------------------

@@ -122,6 +122,18 @@ BASES: list[tuple[str, dict[str, str], list[str]]] = [
         ["app", "base", "l", "r"],
     ),
     (
+        "a diamond beside others",
+        {
+            "app/kustomization.yaml": "resources: [../first, ../l, ../r, ../last]",
+            "first/kustomization.yaml": "",
+            "l/kustomization.yaml": "resources: [../base]",
+            "r/kustomization.yaml": "resources: [../base]",
+            "last/kustomization.yaml": "",
+            "base/kustomization.yaml": "",
+        },
+        ["app", "base", "first", "l", "last", "r"],
+    ),
+    (
         "a cycle",
         {
             "app/kustomization.yaml": "resources: [../b]",
@@ -195,6 +207,7 @@ REMOTE = [
     "git@github.com:x/y",
     "git@github.com:x/y?ref=main",
     "git::https://git.example.com/x",
+    "git::git.example.com/x",
     "github.com/x/y",
     "github.com/x/y?ref=main",
     "file:///etc/passwd",
@@ -226,6 +239,7 @@ def test_a_remote_base_is_refused_with_its_line(field: str, target: str) -> None
         "configMapGenerator:\n- {{name: a, files: ['{}']}}",
         "configMapGenerator:\n- {{name: a, files: ['key={}']}}",
         "configMapGenerator:\n- {{name: a, envs: ['{}']}}",
+        "configMapGenerator:\n- {{name: a, env: '{}'}}",
         "secretGenerator:\n- {{name: a, files: ['{}']}}",
     ],
 )
@@ -235,7 +249,7 @@ def test_nothing_remote_is_read_through_any_field(text: str, target: str) -> Non
     assert "is remote: copy it into the repository" in message
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "/", "//x"])
+@pytest.mark.parametrize("target", ["/etc/passwd", "/", "//x", "/etc/a=b"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -294,7 +308,17 @@ def test_a_root_without_a_kustomization_is_refused(root: str, name: str) -> None
 @pytest.mark.parametrize("value", ["[{name: x}]", "[{name: x, repo: 'https://h'}]", "{a: [b]}"])
 @pytest.mark.parametrize("field", ["helmCharts", "helmChartInflationGenerator"])
 def test_charts_are_not_inflated(field: str, value: str) -> None:
-    assert "charts are not inflated by Kustomize here" in refusal(f"{field}: {value}\n")
+    assert refusal(f"namespace: x\n{field}: {value}\n") == (
+        f"app/kustomization.yaml:2: {field}: charts are not inflated by Kustomize here"
+    )
+
+
+@pytest.mark.parametrize(
+    "beside", ["openapi: {path: schema.json}", "crds: [crd.json]", "namespace: x", "x: {y: {}}"]
+)
+def test_no_field_keeps_another_from_being_looked_at(beside: str) -> None:
+    for text in (f"resources: ['https://h/x']\n{beside}", f"{beside}\nresources: ['https://h/x']"):
+        assert "https://h/x is remote" in refusal(text)
 
 
 @pytest.mark.parametrize("text", ["- a\n", "text\n", "1\n"])
@@ -324,8 +348,11 @@ def test_an_error_names_the_base_it_is_in() -> None:
 
 def test_a_thousand_kustomizations_are_enough() -> None:
     files = {f"app/{n}/kustomization.yaml": f"resources: [../{n + 1}]\n" for n in range(1000)}
-    with pytest.raises(RenderError, match="more than 1000 kustomizations are involved"):
+    with pytest.raises(RenderError) as caught:
         folders({**files, "app/1000/kustomization.yaml": ""}, "app/0")
+    assert str(caught.value) == (
+        "app/999/kustomization.yaml:1: more than 1000 kustomizations are involved"
+    )
 
 
 @pytest.mark.parametrize("value", ["null", "x", "{a: b}", "[1, null, [x]]"])

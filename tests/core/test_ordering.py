@@ -69,6 +69,7 @@ IN_ORDER = [
     ObjectKey("", "PersistentVolume", "", "z"),
     ObjectKey("", "PersistentVolumeClaim", "z", "z"),
     ObjectKey("", "Service", "z", "z"),
+    ObjectKey("", "Pod", "a", "a"),
     ObjectKey("apps", "Deployment", "a", "a"),
     ObjectKey("batch", "Job", "a", "a"),
     ObjectKey("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "", "a"),

@@ -82,6 +82,16 @@ def test_ten_causes_are_enough_to_read() -> None:
     assert len(given.failures) == 50
 
 
+def test_ten_causes_leave_no_more_to_name() -> None:
+    results = [result(ResultKind.FAILED, f"m{n}", f"no {n}") for n in range(10)]
+    assert outcome(*results).message == "\n".join(f"ConfigMap/shop/m{n}: no {n}" for n in range(10))
+
+
+def test_two_objects_of_one_cause_are_one_and_one_more() -> None:
+    results = [result(ResultKind.FAILED, name, "quota exceeded") for name in ("a", "b")]
+    assert outcome(*results).message == "ConfigMap/shop/a and 1 more: quota exceeded"
+
+
 def test_a_cause_is_told_once_however_many_objects_it_stops() -> None:
     results = [result(ResultKind.FAILED, f"m{n}", "quota exceeded") for n in range(35)]
     assert outcome(*results).message == "ConfigMap/shop/m0 and 34 more: quota exceeded"

@@ -242,6 +242,19 @@ def test_a_changed_manifest_is_not_proven(path: tuple[Any, ...], value: Any) -> 
     assert not proves_unchanged(desired, live, MANAGER)
 
 
+@pytest.mark.parametrize(
+    "field",
+    ["clusterName", "generation", "managedFields", "resourceVersion", "selfLink", "uid"],
+)
+@pytest.mark.parametrize("value", [None, "", "x"])
+def test_what_only_the_server_sets_has_no_place_in_a_manifest(field: str, value: Any) -> None:
+    desired, live = deployed()
+    desired["metadata"][field] = live["metadata"].setdefault(field, "x")
+    assert not proves_unchanged(desired, live, MANAGER)
+    desired["metadata"][field] = value
+    assert not proves_unchanged(desired, live, MANAGER)
+
+
 def leaves(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     members: Any = {}
     if isinstance(body, dict):
@@ -383,11 +396,42 @@ def test_leaves(expected: bool, value: Any, fields: Any, have: Any, kind: Any) -
     assert proven({"a": value, "b": 0}, owned, live, **kind) is expected
 
 
-@pytest.mark.parametrize("name", ["selector", "nodeSelector", "secretKeyRef", "podSelector"])
+ATOMIC_EVERYWHERE = """
+    configMapKeyRef fieldRef labelSelector namespaceSelector nodeSelector objectSelector
+    podSelector resourceFieldRef secretKeyRef selector
+"""
+GRANULAR_IN_SOME_VERSION = "port resource roleRef scaleTargetRef"
+ATOMIC_IN_BUILT_IN_KINDS = """
+    controllerExpandSecretRef controllerPublishSecretRef dataSource fileKeyRef matchConstraints
+    matchResources nodeExpandSecretRef nodePublishSecretRef nodeStageSecretRef paramKind paramRef
+    required requiredDuringSchedulingIgnoredDuringExecution scopeSelector secretRef
+"""
+
+
+@pytest.mark.parametrize("name", ATOMIC_EVERYWHERE.split())
 @pytest.mark.parametrize("kind", [{}, CUSTOM])
 def test_a_known_atomic_map_is_compared_whole(name: str, kind: Any) -> None:
     assert proven({name: {"a": "b"}}, {f"f:{name}": {}}, **kind)
     assert not proven({name: {"a": "b"}}, {f"f:{name}": {}}, {name: {"a": "b", "c": "d"}}, **kind)
+
+
+@pytest.mark.parametrize("name", (ATOMIC_IN_BUILT_IN_KINDS + GRANULAR_IN_SOME_VERSION).split())
+def test_some_maps_are_known_to_be_atomic_in_built_in_kinds_alone(name: str) -> None:
+    assert proven({name: {"a": "b"}}, {f"f:{name}": {}})
+    assert not proven({name: {"a": "b"}}, {f"f:{name}": {}}, **CUSTOM)
+
+
+@pytest.mark.parametrize("name", (ATOMIC_EVERYWHERE + ATOMIC_IN_BUILT_IN_KINDS).split())
+def test_an_atomic_map_that_is_owned_field_by_field_was_applied_before_it_was_one(
+    name: str,
+) -> None:
+    assert not proven({name: {"a": "b"}}, {f"f:{name}": {"f:a": {}}})
+    assert proven({name: {"a": "b"}}, {f"f:{name}": {"f:a": {}}}, **CUSTOM)
+
+
+@pytest.mark.parametrize("name", GRANULAR_IN_SOME_VERSION.split())
+def test_a_map_that_is_granular_in_some_version_may_be_owned_field_by_field(name: str) -> None:
+    assert proven({name: {"a": "b"}}, {f"f:{name}": {"f:a": {}}})
 
 
 def test_what_another_owns_a_field_of_is_not_atomic() -> None:
@@ -406,10 +450,35 @@ def test_what_became_atomic_since_is_not_proven() -> None:
     assert proven({"selector": {"matchLabels": {"app": "web"}}}, fields, **CUSTOM)
 
 
-@pytest.mark.parametrize("name", ["containers", "env", "ports", "volumes"])
+# As `applyconfigurations/internal` of client-go has them.
+ASSOCIATIVE = """
+    claims conditions containers devices disableResizePreemption drivers env
+    ephemeralContainers finalizers hostAliases imagePullSecrets initContainers mapping
+    matchConditions ownerReferences podCIDRs podGroupTemplates podIPs ports requesters
+    reservedFor resourceClaims schedulingGates secrets topologySpreadConstraints
+    validationActions variables volumeDevices volumeLifecycleModes volumeMounts volumes
+    webhooks
+"""
+
+
+@pytest.mark.parametrize("name", ASSOCIATIVE.split())
 def test_an_associative_list_that_was_null_is_not_proven(name: str) -> None:
     assert not proven({name: [{"name": "a"}]}, {f"f:{name}": {}})
     assert not proven({name: []}, {f"f:{name}": {}})
+    assert proven({name: []}, {f"f:{name}": {}}, **CUSTOM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("EndpointSlice", "ports"),
+        ("MutatingAdmissionPolicy", "variables"),
+        ("ResourceSlice", "devices"),
+        ("ServiceAccount", "imagePullSecrets"),
+    ],
+)
+def test_some_kinds_have_an_atomic_list_of_that_name(kind: str, name: str) -> None:
+    assert proven({name: [{"name": "a"}]}, {f"f:{name}": {}}, kind=kind)
 
 
 def test_finalizers_are_a_set_in_every_kind() -> None:
@@ -436,6 +505,44 @@ def test_a_dot_is_only_where_an_apply_would_put_it() -> None:
     assert proven(spec, plain, **CUSTOM)
     assert proven(spec, dotted, **CUSTOM)
     assert not proven(spec, {"f:a": {".": {"f:c": {}}, "f:b": {}}}, **CUSTOM)
+
+
+BUILT_IN = """
+    admissionregistration.k8s.io apiextensions.k8s.io apiregistration.k8s.io apps autoscaling
+    batch certificates.k8s.io coordination.k8s.io discovery.k8s.io events.k8s.io
+    flowcontrol.apiserver.k8s.io networking.k8s.io node.k8s.io policy
+    rbac.authorization.k8s.io resource.k8s.io scheduling.k8s.io storage.k8s.io
+"""
+
+
+@pytest.mark.parametrize("version", ["v1", *(f"{group}/v1" for group in BUILT_IN.split())])
+def test_no_built_in_kind_has_arbitrary_names_for_maps(version: str) -> None:
+    fields: Any = {"f:a": {".": {}, "f:b": {}}}
+    assert not proven({"a": {"b": 1}}, fields, version=version)
+    assert proven({"a": {"b": 1}}, fields, version=f"x.{version.rpartition('/')[0]}/v1")
+
+
+def test_a_dotted_list_is_the_value_of_an_arbitrary_name() -> None:
+    """Only a custom kind has such names, and there it is owned like any other list."""
+    items: Any = {".": {}, 'k:{"name":"a"}': {".": {}, "f:name": {}}}
+    members: Any = {".": {}, 'v:"x"': {}}
+    for value, fields in (([{"name": "a"}], items), (["x"], members)):
+        assert proven({"x": value}, {"f:x": fields}, **CUSTOM)
+        assert not proven({"x": value}, {"f:x": fields})
+        assert not proven({"x": [*value, *value]}, {"f:x": fields}, **CUSTOM)
+        assert not proven({"x": value}, {"f:x": fields}, {"x": []}, **CUSTOM)
+
+
+@pytest.mark.parametrize("kind", [{}, CUSTOM], ids=["built-in", "custom"])
+def test_metadata_is_never_owned_as_such(kind: Any) -> None:
+    desired, live = pair({"a": 1}, {"f:a": {}}, **kind)
+    for body in desired, live:
+        body["metadata"]["labels"] = {"app": "web"}
+    fields = live["metadata"]["managedFields"][0]["fieldsV1"]
+    fields["f:metadata"] = {"f:labels": {"f:app": {}}}
+    assert proves_unchanged(desired, live, MANAGER)
+    fields["f:metadata"] = {".": {}, "f:labels": {"f:app": {}}}
+    assert not proves_unchanged(desired, live, MANAGER)
 
 
 # Lists
@@ -467,6 +574,8 @@ LISTS: list[tuple[str, bool, Any, Any, Any]] = [
     ("one gone", False, [A, B], NAMED, [A]),
     ("none left", False, [A, B], NAMED, []),
     ("no list", False, [A, B], NAMED, {"name": "a"}),
+    ("a number", False, [A, B], NAMED, 7),
+    ("nothing", False, [A, B], NAMED, None),
     ("an item without its dot", False, [A], {'k:{"name":"a"}': {"f:name": {}}}, [A]),
     ("an atomic item", True, [A], {'k:{"name":"a"}': {}}, [A]),
     ("an atomic item with more", False, [A], {'k:{"name":"a"}': {}}, [{**A, "more": 1}]),
@@ -531,11 +640,22 @@ QUANTITIES = [
     (True, "Pod", "v1", "overhead.cpu"),
     (True, "StatefulSet", "apps/v1", "volumeClaimTemplates.[].spec.resources.requests.storage"),
     (True, "Job", "batch/v1", "template.spec.v.emptyDir.sizeLimit"),
+    (True, "CronJob", "batch/v1", "jobTemplate.spec.template.spec.resources.requests.cpu"),
+    (True, "DaemonSet", "apps/v1", "template.spec.resources.limits.cpu"),
+    (True, "ReplicaSet", "apps/v1", "template.spec.overhead.cpu"),
+    (True, "PodTemplate", "v1", "template.spec.resources.limits.cpu"),
+    (True, "ReplicationController", "v1", "template.spec.e.[].resourceFieldRef.divisor"),
     (True, "PersistentVolumeClaim", "v1", "resources.requests.storage"),
+    (True, "PersistentVolumeClaim", "v1", "resources.limits.storage"),
     (True, "PersistentVolume", "v1", "capacity.storage"),
     (True, "ResourceQuota", "v1", "hard.pods"),
-    (True, "LimitRange", "v1", "limits.[].max.cpu"),
+    *(
+        (True, "LimitRange", "v1", f"limits.[].{name}.cpu")
+        for name in ("default", "defaultRequest", "max", "maxLimitRequestRatio", "min")
+    ),
     (True, "HorizontalPodAutoscaler", "autoscaling/v2", "metrics.[].r.target.averageValue"),
+    (True, "HorizontalPodAutoscaler", "autoscaling/v2", "metrics.[].r.target.value"),
+    (True, "RuntimeClass", "node.k8s.io/v1", "overhead.podFixed.memory"),
     (False, "Deployment", "apps/v1", "template.metadata.annotations.cpu"),
     (False, "Deployment", "apps/v1", "template.spec.capacity.cpu"),
     (False, "Deployment", "apps/v1", "template.spec.c.env.[].value"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,8 +32,9 @@ from tests.core.plans import (
     wanted,
     with_metadata,
 )
+from towline.core.desired import Desired
 from towline.core.errors import Place
-from towline.core.inventory import MEMBER_ID, PART_OF, Parent, why_not_ours
+from towline.core.inventory import MEMBER_ID, PART_OF, TOOLING, Parent, why_not_ours
 from towline.core.manifest import Manifest
 from towline.core.objects import GroupKind, Object, ObjectKey
 from towline.core.ordering import Stage
@@ -40,6 +42,7 @@ from towline.core.plan import (
     Action,
     Change,
     Elsewhere,
+    Hold,
     HoldScope,
     Plan,
     Refusal,
@@ -198,6 +201,42 @@ def test_a_kind_that_nobody_defines_fails_its_object_and_no_other() -> None:
     )
 
 
+UNREADABLE = Refusal("the server would not show it: secrets is forbidden")
+
+
+def test_what_the_server_does_not_show_fails_with_its_words_and_no_other_does() -> None:
+    """Nothing is known of it: it may be there already, and may be somebody else's."""
+    given = replace(snapshot([wanted(), wanted("ConfigMap", "b")]), unreadable={A: UNREADABLE})
+    assert shown(given) == (
+        f"apply rest\n  skip ConfigMap/shop/a FAILS: {UNREADABLE.message}\n"
+        "  create ConfigMap/shop/b"
+    )
+
+
+def test_an_unknown_kind_is_named_before_what_the_server_does_not_show() -> None:
+    widget = key("Widget")
+    given = snapshot([desired(wanted("Widget"), served=False)])
+    given = replace(given, unreadable={widget: UNREADABLE})
+    assert "does not know Widget" in only(make_plan(given)).problem
+
+
+INVENTORY = "it is where the inventory of an application is kept: leave it out of Git"
+
+
+@pytest.mark.parametrize("there", [[], [live()]])
+def test_an_inventory_written_in_git_fails(there: list[Object]) -> None:
+    given = snapshot([with_metadata(wanted(), annotations={TOOLING: "towline/v1"})], there)
+    assert only(make_plan(given)).problem == INVENTORY
+
+
+def test_an_object_that_is_an_inventory_on_the_cluster_is_not_overwritten() -> None:
+    """Whatever Git says of it: what people approved and suspended is noted there."""
+    there = with_metadata(live(of=None), annotations={TOOLING: "towline/v1"})
+    given = snapshot([wanted()], [there], predicted={A: changed(live(), data={"k": "v"})})
+    change = only(make_plan(given))
+    assert (change.action, change.problem) == (Action.SKIP, INVENTORY)
+
+
 def test_a_kind_of_a_group_that_does_not_answer_is_left_as_it_is() -> None:
     given = snapshot([desired(wanted("Widget"), served=False)], failed_groups=["example.com"])
     assert shown(given) == (
@@ -290,6 +329,33 @@ def test_replacing_deletes_and_so_wants_every_proof_of_ownership(
     assert change.problem == (
         f"{IMMUTABLE.message}; not replaced, for {against}: delete it by hand to let it be created"
     )
+
+
+TAKES_OTHERS = "takes others with it, and towline.dev/prune was not enabled in Git"
+
+
+@pytest.mark.parametrize(
+    ("kind", "prune", "consent"),
+    [
+        ("PersistentVolumeClaim", None, f"a PersistentVolumeClaim {TAKES_OTHERS}"),
+        ("PersistentVolumeClaim", "disabled", f"a PersistentVolumeClaim {TAKES_OTHERS}"),
+        ("PersistentVolumeClaim", "enabled", ""),
+        ("Namespace", None, f"a Namespace {TAKES_OTHERS}"),
+        ("ConfigMap", None, ""),
+    ],
+)
+def test_replacing_what_takes_others_with_it_waits_for_consent(
+    kind: str, prune: str | None, consent: str
+) -> None:
+    """The permission to replace an object is none to delete what is in it."""
+    steering = {"recreate": "enabled"} | ({"prune": prune} if prune else {})
+    given = snapshot(
+        [wanted(kind, "a", **steering)], [live(kind, "a")], predicted={key(kind): IMMUTABLE}
+    )
+    plan = make_plan(given)
+    assert only(plan).action is Action.RECREATE
+    assert only(plan).consent == consent
+    assert plan.permitted == (() if consent else plan.writes)
 
 
 # Steering ------------------------------------------------------------------------------------
@@ -495,6 +561,12 @@ def test_what_does_not_say_that_it_is_ours_is_not_even_in_the_plan(
     assert pruning(there, members=[there, KEPT]).reason == "ignored", what
 
 
+def test_what_is_pruned_is_addressed_as_its_kind_is_served() -> None:
+    change = pruning(live("Deployment", "gone"))
+    assert change.resource == resource_of("Deployment")
+    assert change.live == live("Deployment", "gone")
+
+
 def test_an_owner_that_is_no_controller_does_not_keep_an_object() -> None:
     there = with_metadata(GONE, ownerReferences=[{"kind": "X", "controller": False}])
     assert pruning(there).action is Action.DELETE
@@ -585,10 +657,22 @@ def test_what_takes_others_with_it_waits_for_consent_and_holds_up_nothing_else(k
     given = snapshot([wanted("ConfigMap", "kept")], [there, live("ConfigMap", "other"), KEPT])
     plan = make_plan(given)
     assert [hold.scope for hold in plan.holds] == [HoldScope.CONSENT]
+    assert plan.holds[0].kind == "consent"
+    assert plan.holds[0].message == (
+        f"{key(kind, 'gone')}: a {kind} {TAKES_OTHERS}. "
+        f"If it is meant: towline approve shop {plan.digest}"
+    )
     assert [change.key.name for change in plan.permitted] == ["other"]
     approved = make_plan(replace(given, parent=replace(PARENT, approved=plan.digest)))
     assert approved.holds == ()
     assert {change.key.name for change in approved.permitted} == {"gone", "other"}
+
+
+def test_of_many_that_wait_for_consent_five_are_named() -> None:
+    there = many(7, "PersistentVolumeClaim")
+    (hold,) = make_plan(snapshot([wanted("ConfigMap", "kept")], [*there, KEPT])).holds
+    named = [part.partition(":")[0] for part in hold.message.split("; ")]
+    assert named == [f"PersistentVolumeClaim/shop/m{number:03}" for number in range(5)]
 
 
 def test_what_a_controller_owns_is_an_error_in_git() -> None:
@@ -768,6 +852,25 @@ def test_a_held_pruning_does_not_hold_what_is_applied() -> None:
     assert len(plan.writes) == 13
 
 
+@pytest.mark.parametrize(
+    ("more", "predicted"),
+    [
+        ([], {key("ConfigMap", "kept"): FORBIDDEN}),
+        ([desired(wanted("Widget"), served=False)], {}),
+    ],
+    ids=["refused", "unknown"],
+)
+def test_nothing_is_pruned_where_an_object_fails(
+    more: list[Desired], predicted: dict[ObjectKey, Object | Refusal]
+) -> None:
+    """The rest is applied; what takes the place of the deleted may be what failed."""
+    want: list[Object | Desired] = [wanted("ConfigMap", "kept"), wanted("Secret", "new"), *more]
+    plan = make_plan(snapshot(want, [GONE, KEPT], predicted=predicted))
+    assert [change.action for change in plan.writes] == [Action.CREATE, Action.DELETE]
+    assert [change.action for change in plan.permitted] == [Action.CREATE]
+    assert plan.holds == ()
+
+
 def test_what_is_kept_does_not_count_towards_the_limit() -> None:
     there = [*many(5), *(live("ConfigMap", f"k{n}", prune="disabled") for n in range(9))]
     given = snapshot([wanted()], there)
@@ -916,6 +1019,20 @@ def test_the_digest_does_not_hold_the_content_of_a_secret() -> None:
 def test_the_digest_leaves_out_what_is_only_kept() -> None:
     with_kept = snapshot([wanted(), wanted("Secret", "s")], [live()])
     assert make_plan(with_kept).digest == make_plan(snapshot([wanted("Secret", "s")])).digest
+
+
+def test_the_digest_is_of_the_revision_and_of_a_line_for_each_write() -> None:
+    """Approvals are kept on the cluster: the form stays the same from release to release."""
+    lines = [
+        "shop",
+        REVISION.commit,
+        REVISION.digest,
+        "create /Secret/shop/s ",
+        "delete /ConfigMap/shop/gone uid-gone",
+        "create apps/Deployment/shop/web ",
+    ]
+    plan = make_plan(snapshot([wanted("Deployment", "web"), wanted("Secret", "s")], [GONE]))
+    assert plan.digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -1160,6 +1277,21 @@ def test_what_is_not_written_shows_nothing(action: Action) -> None:
     assert change.fields() == ()
 
 
+@pytest.mark.parametrize("action", [Action.CREATE, Action.RECREATE])
+def test_without_a_manifest_there_is_nothing_after(action: Action) -> None:
+    assert Change(action, A).sides() == (None, None)
+
+
+def test_an_object_without_a_uid_has_an_empty_one() -> None:
+    there = with_metadata(live())
+    del there["metadata"]["uid"]
+    assert Change(Action.DELETE, A, live=there).uid == ""
+
+
+def test_a_change_without_any_body_is_of_the_plain_wave() -> None:
+    assert Change(Action.SKIP, A).stage == (0, Stage.REST)
+
+
 def test_what_is_recreated_shows_both_sides() -> None:
     given = snapshot([wanted(recreate="enabled")], [live()], predicted={A: IMMUTABLE})
     before, after = only(make_plan(given)).sides()
@@ -1196,6 +1328,42 @@ def test_holds_are_found_by_their_scope() -> None:
     plan = make_plan(snapshot([], many(3), sync={"automatic": False}))
     assert [hold.kind for hold in plan.held(HoldScope.ALL)] == ["approval"]
     assert [hold.kind for hold in plan.held(HoldScope.PRUNE)] == ["empty"]
+
+
+ALL = Hold(HoldScope.ALL, "approval", "…")
+PRUNING = Hold(HoldScope.PRUNE, "max-prune", "…")
+CONSENT = Hold(HoldScope.CONSENT, "consent", "…")
+CREATING = Change(Action.CREATE, A)
+DELETING = Change(Action.DELETE, A)
+ASKING = Change(Action.RECREATE, A, consent="it takes others with it")
+DELETING_ASKING = Change(Action.DELETE, A, consent="it takes others with it")
+
+
+@pytest.mark.parametrize(
+    ("change", "standing", "by"),
+    [
+        (CREATING, (), None),
+        (CREATING, (PRUNING, CONSENT), None),
+        (CREATING, (ALL, PRUNING, CONSENT), ALL),
+        (DELETING, (CONSENT, PRUNING), PRUNING),
+        (DELETING, (CONSENT,), None),
+        (DELETING, (PRUNING, ALL), PRUNING),
+        (DELETING, (ALL, PRUNING), ALL),
+        (ASKING, (PRUNING, CONSENT), CONSENT),
+        (ASKING, (PRUNING,), None),
+        (ASKING, (ALL,), ALL),
+        (DELETING_ASKING, (PRUNING, CONSENT), PRUNING),
+        (DELETING_ASKING, (CONSENT,), CONSENT),
+        (DELETING_ASKING, (ALL,), ALL),
+        (DELETING_ASKING, (), None),
+    ],
+)
+def test_what_holds_a_change_is_the_first_hold_that_concerns_it(
+    change: Change, standing: tuple[Hold, ...], by: Hold | None
+) -> None:
+    plan = Plan("shop", REVISION, PARENT, (change,), standing)
+    assert plan.held_by(change) is by
+    assert plan.permitted == (() if by else (change,))
 
 
 def test_planning_twice_gives_the_same_and_changes_nothing_of_what_it_was_given() -> None:

@@ -35,6 +35,17 @@ EQUAL = [
     ("1000000000n", "1"),
     ("1000000u", "1"),
     ("1Ei", str(2**60)),
+    ("1000n", "1u"),
+    ("1000u", "1m"),
+    ("1000k", "1M"),
+    ("1000M", "1G"),
+    ("1000G", "1T"),
+    ("1000T", "1P"),
+    ("1000P", "1E"),
+    ("1024Ki", "1Mi"),
+    ("1024Gi", "1Ti"),
+    ("1024Ti", "1Pi"),
+    ("1024Pi", "1Ei"),
 ]
 
 UNEQUAL = [
@@ -94,10 +105,23 @@ def test_a_value_is_exact(text: str | float, value: Fraction) -> None:
     assert canonical(text) == value
 
 
-@pytest.mark.parametrize("text", ["", ".", "+", "m", "1x", "0x10", "1_000", "1e5000", "9" * 101])
+@pytest.mark.parametrize("text", ["", ".", "+", "m", "1x", "0x10", "1_000", "9" * 101, True])
 def test_what_is_no_quantity_raises(text: str) -> None:
-    with pytest.raises(ValueError, match="quantity"):
+    with pytest.raises(ValueError, match=r"^not a quantity$"):
         canonical(text)
+
+
+@pytest.mark.parametrize("text", ["1e201", "1E-201", "1e5000"])
+def test_what_nobody_can_mean_is_not_computed(text: str) -> None:
+    message = "^a quantity with an exponent that large is not computed$"
+    with pytest.raises(ValueError, match=message):
+        canonical(text)
+
+
+def test_the_longest_and_the_largest_that_are_computed() -> None:
+    assert canonical("9" * 100) == Fraction(10**100 - 1)
+    assert canonical("1e200") == Fraction(10**200)
+    assert canonical("1e-200") == Fraction(1, 10**200)
 
 
 def test_huge_exponents_and_lengths_are_refused_at_once() -> None:
@@ -146,6 +170,37 @@ WRITTEN = [
     ("+1", "+1"),
     ("1.500", "1.500"),
     ("1E3", "1E3"),
+    ("001", "001"),
+    ("1.5e1", "1.5e1"),
+    ("10.5k", "10500"),
+    # Down to the nano, and up to eighteen digits.
+    ("+1n", "+1n"),
+    ("+10n", "+10n"),
+    ("+1000n", "1u"),
+    ("+123456789012345678", "+123456789012345678"),
+    ("+1234567890123456789", "1234567890123456789"),
+    # Binary ones only if they are small, whole and odd enough.
+    ("+1Ki", "+1Ki"),
+    ("+12Ki", "+12Ki"),
+    ("+8Ki", "8Ki"),
+    ("+16Ki", "16Ki"),
+    ("-12Ki", "-12Ki"),
+    ("+9.0Ki", "9Ki"),
+    ("+9Ti", "+9Ti"),
+    ("+99Ti", "+99Ti"),
+    ("+999Ti", "999Ti"),
+    ("+9Pi", "9Pi"),
+    ("+12345678901Ki", "+12345678901Ki"),
+    ("+123456789012Ki", "123456789012Ki"),
+    ("0Gi", "0"),
+    ("-0Ki", "0"),
+    # Below 1024 no binary suffix is left.
+    ("1.0Ki", "1Ki"),
+    ("-1.0Ki", "-1Ki"),
+    ("0.9990234375Ki", "1023"),
+    # The largest amount, and the first that the server would cap.
+    ("9223372036854775807", "9223372036854775807"),
+    ("-9223372036854775807", "-9223372036854775807"),
 ]
 
 
@@ -154,7 +209,9 @@ def test_a_quantity_is_written_as_the_server_would(text: object, expected: str) 
     assert written(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", None, True, "0.1n", "10Ei", "1e30000", [], "1000E"])
+@pytest.mark.parametrize(
+    "text", ["", "x", None, True, "0.1n", "10Ei", "1e30000", [], "1000E", str(2**63)]
+)
 def test_what_the_server_would_round_cap_or_refuse_is_not_foretold(text: object) -> None:
     assert written(text) is None
 

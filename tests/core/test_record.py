@@ -257,10 +257,16 @@ def test_a_plan_is_recorded_with_its_holds_and_counts() -> None:
     there = [live("ConfigMap", f"m{n}") for n in range(3)]
     plan = make_plan(snapshot([wanted()], there, sync={"automatic": False}))
     record = plan_record(plan)
-    assert record["digest"] == plan.digest
-    assert record["counts"] == {"create": 1, "delete": 3}
-    assert [hold["kind"] for hold in record["holds"]] == ["approval"]
-    assert [hold["scope"] for hold in record["holds"]] == ["all"]
+    held = {"scope": "all", "kind": "approval", "message": plan.holds[0].message}
+    assert {name: record[name] for name in record if name != "changes"} == {
+        "application": "shop",
+        "digest": plan.digest,
+        "ref": "branch main",
+        "commit": "c" * 40,
+        "counts": {"create": 1, "delete": 3},
+        "holds": [held],
+    }
+    assert run(outcome(plan))["holds"] == [held]
 
 
 def test_what_is_kept_is_counted_and_not_listed() -> None:
@@ -292,6 +298,7 @@ def test_a_change_is_recorded_with_place_stage_and_fields() -> None:
         "more_fields": 0,
         "diff": record["diff"],
     }
+    assert record["diff"].startswith("--- a/ConfigMap/shop/a\n+++ b/ConfigMap/shop/a\n@@ ")
     assert "-  k: old\n" in record["diff"]
     assert "+  k: new\n" in record["diff"]
 
@@ -364,6 +371,24 @@ def test_long_values_are_shortened() -> None:
     after = next(f["after"] for f in record["fields"] if f["path"] == "data.k")
     assert after == "x" * 400 + "…"
     assert len(json.dumps(record)) < 30_000
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 400, "x" * 400),
+        ("x" * 401, "x" * 400 + "…"),
+        ({"x": "y" * 391}, {"x": "y" * 391}),
+        ({"x": "y" * 395}, "{'x': '" + "y" * 393 + "…"),
+    ],
+    ids=["a text", "a longer one", "a map", "a larger one"],
+)
+def test_a_value_is_shortened_beyond_four_hundred_characters(value: Any, shown: Any) -> None:
+    there = changed(live(), data={"k": value})
+    after = changed(there, data={"k": None})
+    plan = make_plan(snapshot([wanted()], [there], predicted={key(): after}))
+    (field,) = change_record(plan.changes[0])["fields"]
+    assert field == {"path": "data.k", "before": shown, "after": None}
 
 
 def test_many_fields_are_counted_and_not_listed() -> None:

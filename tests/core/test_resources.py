@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,6 +132,11 @@ def test_nothing_is_known_of_no_discovery() -> None:
     assert Resources().find("v1", "Pod") is None
     assert list(Resources().listable()) == []
     assert Resources().failed == frozenset()
+
+
+def test_what_can_be_listed_and_deleted_and_nothing_else_is_searched() -> None:
+    enough = replace(PODS, verbs=frozenset({"list", "delete"}))
+    assert list(resources(enough).listable()) == [enough]
 
 
 def test_each_kind_is_listed_once_in_its_preferred_version() -> None:

@@ -63,6 +63,14 @@ def test_one_word_changed_and_nothing_is_believed(field: str, value: Any) -> Non
         verified({**message(), field: value}, KEY, now=NOW)
 
 
+def test_a_message_that_is_not_believed_is_said_to_be_ignored() -> None:
+    with pytest.raises(PermanentError) as caught:
+        verified({}, KEY, now=NOW)
+    assert str(caught.value) == (
+        "a message to steer an application has no valid signature: ignored"
+    )
+
+
 @pytest.mark.parametrize("field", [*sorted(asdict(SAID)), "signature"])
 def test_one_word_missing_and_nothing_is_believed(field: str) -> None:
     with pytest.raises(PermanentError, match="no valid signature"):

@@ -21,6 +21,8 @@ ACCEPTED: list[tuple[str, str, str]] = [
     ("https://h/a/b/c.git", "https", "h/a/b/c"),
     ("https://h/x.git.git", "https", "h/x.git"),
     ("https://h/.git", "https", "h/"),
+    ("https://h/x/.git", "https", "h/x"),
+    ("git@h:x/.git/", "ssh", "h/x"),
     ("https://[::1]/x", "https", "::1/x"),
     ("https://[FE80::1]:8443/x", "https", "fe80::1/x"),
     ("https://192.0.2.1/x", "https", "192.0.2.1/x"),
@@ -96,6 +98,50 @@ def test_what_is_no_url_of_a_repository_is_refused(text: str) -> None:
         parse(text)
 
 
+NO_URL = "not a URL of a Git repository: use https://…, ssh://… or user@host:path"
+NO_SCP = " is not the URL of a Git repository: use https://…, ssh://… or user@host:path"
+NO_HOST = "the URL's host is missing or malformed: "
+NO_PATH = "the URL names no repository: "
+PASSWORD = "the URL carries a password: put it in the tokenFile of a Repository document"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("-u", NO_URL),
+        ("", NO_URL),
+        ("ext::sh", NO_URL),
+        ("https://h:port/x", "the URL's host or port is malformed"),
+        ("https://[::1/x", "the URL's host or port is malformed"),
+        ("https:///x", NO_HOST + "https:///x"),
+        ("https://h:0/x", NO_HOST + "https://h:0/x"),
+        ("ssh://-h/x", NO_HOST + "ssh://-h/x"),
+        ("https://h/", NO_PATH + "https://h/"),
+        ("https://h/x?ref=main", NO_PATH + "https://h/x?ref=main"),
+        ("https://ada:pw@h/x", PASSWORD),
+        ("ada:pw@h:x", PASSWORD),
+        ("https:/h/x", "https:/h/x lacks a slash: write https://…"),
+        ("http:/h/x", "http:/h/x lacks a slash: write http://…"),
+        ("ftp:/h/x", "ftp:/h/x lacks a slash: write ftp://…"),
+        ("ssh:/git@h/x", "ssh:/git@h/x lacks a slash: write ssh://…"),
+        ("file:/srv/git", "file:/srv/git lacks a slash: write file://…"),
+        ("/srv/git/x", f"'/srv/git/x'{NO_SCP}"),
+        ("x", f"'x'{NO_SCP}"),
+        ("git@-h:x", f"'git@-h:x'{NO_SCP}"),
+        ("h:-x", f"'h:-x'{NO_SCP}"),
+    ],
+)
+def test_what_is_refused_is_told_what_is_wrong_with_it(text: str, message: str) -> None:
+    with pytest.raises(SourceRefusedError) as caught:
+        parse(text)
+    assert str(caught.value) == message
+
+
+def test_a_host_may_be_named_like_a_scheme() -> None:
+    assert parse("https:shop/x").identity == "https/shop/x"
+    assert parse("git@h:/srv/x").identity == "h/srv/x"
+
+
 PASSWORDS = [
     "https://ada:hunter2@h/x",
     "https://:hunter2@h/x",
@@ -160,7 +206,9 @@ def test_a_prefix_covers_itself_and_what_is_below_it(prefix: str, url: str, cove
         ("https://H", "h"),
         ("https://h/", "h"),
         ("ssh://git@h:2222/", "h"),
+        ("https://h//", "h"),
         ("https://h/a/", "h/a"),
+        ("https://h/a://b", "h/a://b"),
         ("git@h:a", "h/a"),
     ],
 )

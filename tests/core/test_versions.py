@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +58,8 @@ AS_NPM: list[tuple[str, str]] = [
     (">1.2", "1.3.0..10.0.0"),
     (">1.2.3", "1.2.4..10.0.0"),
     (">1.2.x", "1.3.0..10.0.0"),
+    (">1.2.X", "1.3.0..10.0.0"),
+    (">1.2.*", "1.3.0..10.0.0"),
     (">1.x", "2.0.0..10.0.0"),
     (">=1", "1.0.0..10.0.0"),
     (">=1.2", "1.2.0..10.0.0"),
@@ -155,6 +159,8 @@ PRERELEASES: list[tuple[str, str, bool, bool]] = [
     (">=1.2.3-beta", "1.2.3-beta", True, True),
     (">1.2.3-beta", "1.2.3-beta", False, False),
     (">1.2.3-beta", "1.2.3-beta.2", True, True),
+    (">1.2 <2.0.0-rc.1", "1.3.0-0", True, False),
+    (">1.2 <2.0.0-rc.1", "1.2.5-rc.1", False, False),
     ("<1.2.3-beta.2", "1.2.3-beta", True, True),
     ("<1.2.3-beta", "1.2.3-beta", False, False),
     ("<=1.2.3-beta", "1.2.3-beta", True, True),
@@ -236,8 +242,22 @@ def test_a_malformed_range_is_refused(wanted: str) -> None:
         newest(["v1.0.0"], wanted)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("1.2.3-01", "'1.2.3-01' has a malformed prerelease"),
+        (">=1.2.3-a..b", "'>=1.2.3-a..b' has a malformed prerelease"),
+        ("1 latest", "'latest' is not a range of versions such as ^1.2 or >=1.4 <2"),
+        ("1 || >*", "'>*' admits no version"),
+    ],
+)
+def test_the_part_of_a_range_that_is_wrong_is_named(wanted: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        parse_range(wanted)
+
+
 def test_the_empty_range_is_no_any() -> None:
-    with pytest.raises(ValueError, match=r"write \* for any version"):
+    with pytest.raises(ValueError, match=r"^the range is empty; write \* for any version$"):
         parse_range("")
 
 
@@ -278,6 +298,11 @@ def test_no_tags_have_no_newest() -> None:
 
 def test_no_tag_in_the_range_is_no_newest() -> None:
     assert newest(["v1.0.0", "v3.0.0"], "2.x") is None
+
+
+@pytest.mark.parametrize("tags", [["1.2.3", "v1.2.3"], ["v1.2.3", "1.2.3"], ["1.2.3+a", "1.2.3+b"]])
+def test_of_two_tags_of_one_version_the_first_is_taken(tags: list[str]) -> None:
+    assert newest(["1.0.0", *tags, "1.1.0"], "*") == tags[0]
 
 
 def test_build_metadata_does_not_count() -> None:
