@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,7 +16,6 @@ from tests.cluster.servers import ApiServer, Running
 PREFIX = "towline-test-"
 Result = TypeVar("Result")
 _SECONDS = 120.0
-
 
 SERVER = pytest.StashKey[Running]()
 
@@ -44,12 +43,6 @@ def new_prefix() -> str:
     return f"{PREFIX}{secrets.token_hex(4)}-"
 
 
-def namespace_names(count: int = 1) -> list[str]:
-    """Names that no other test has, now or in another run on the same cluster."""
-    run = secrets.token_hex(4)
-    return [f"{PREFIX}{run}-{index}" for index in range(count)]
-
-
 def make_namespace(server: ApiServer, name: str) -> None:
     """Make a namespace and wait for what the controllers put into each."""
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -64,6 +57,44 @@ def wait_until_furnished(server: ApiServer, namespace: str) -> None:
         return
     for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
         wait_for(server, f"/api/v1/namespaces/{namespace}/{path}", 200)
+
+
+# What tests put finalizers on: nobody else would take them off again.
+_MAY_BE_HELD = (
+    ("/api/v1", "configmaps"),
+    ("/api/v1", "services"),
+    ("/apis/apps/v1", "deployments"),
+    ("/apis/networking.k8s.io/v1", "networkpolicies"),
+)
+
+
+def remove_namespace(server: ApiServer, name: str) -> None:
+    """Begin the end of a namespace, and leave nothing in it that would hold it up."""
+    for root, plural in _MAY_BE_HELD:
+        let_go(server, f"{root}/namespaces/{name}/{plural}")
+    server.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def let_go(server: ApiServer, path: str) -> None:
+    """Take the finalizers away from all objects of a list."""
+    status, body = server.call("GET", path)
+    for item in body["items"] if status == 200 else ():
+        if item["metadata"].get("finalizers"):
+            server.request(
+                "PATCH",
+                _path_of_item(path, item),
+                '{"metadata":{"finalizers":null}}',
+                {"Content-Type": "application/merge-patch+json"},
+            )
+
+
+def _path_of_item(path: str, item: dict[str, Any]) -> str:
+    """Also from the list of all namespaces."""
+    metadata = item["metadata"]
+    collection, _, plural = path.rpartition("/")
+    if "/namespaces/" not in path and metadata.get("namespace"):
+        collection += f"/namespaces/{metadata['namespace']}"
+    return f"{collection}/{plural}/{metadata['name']}"
 
 
 def wait_for(server: ApiServer, path: str, status: int) -> None:

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tests.cluster.fixtures import new_prefix, wait_for, wait_until_furnished
+from tests.cluster.fixtures import (
+    new_prefix,
+    remove_namespace,
+    wait_for,
+    wait_until_furnished,
+)
 from tests.cluster.servers import ApiServer
 from towline.sandbox.kubernetes import Front
 from towline.sandbox.kubernetes.messages import Request, Response
@@ -146,7 +151,10 @@ class Gateway(Front):
     def _clean(self) -> None:
         """Waits for the end of definitions, which have no names of their own."""
         for path in reversed(self._made):
-            self._upstream.call("DELETE", path)
+            if path.startswith("/api/v1/namespaces/"):
+                remove_namespace(self._upstream, path.rpartition("/")[2])
+            else:
+                self._upstream.call("DELETE", path)
         for path in self._made:
             if any(f"/{plural}/" in path for plural in _GLOBAL):
                 wait_for(self._upstream, path, 404)

@@ -15,20 +15,18 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.cluster import servers
-from tests.cluster.fixtures import eventually, make_namespace, new_prefix
+from tests.cluster.fixtures import (
+    eventually,
+    let_go,
+    make_namespace,
+    new_prefix,
+    remove_namespace,
+)
 from tests.cluster.servers import ApiServer
 from tests.contract.differences import DIFFERENCES
 from tests.contract.widgets import Widgets
 
 Answer = tuple[int, dict[str, Any]]
-
-# What tests put finalizers on, which would outlast a test that fails.
-_MAY_BE_HELD = (
-    "/api/v1/namespaces/default/configmaps",
-    "/api/v1/namespaces/default/services",
-    "/apis/apps/v1/namespaces/default/deployments",
-    "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,31 +60,7 @@ def namespace(server: ApiServer, own: str) -> Iterator[str]:
     name = f"{own}0"
     make_namespace(server, name)
     yield name
-    for held in _MAY_BE_HELD:
-        let_go(server, placed(held, name))
-    server.call("DELETE", f"/api/v1/namespaces/{name}")
-
-
-def let_go(server: ApiServer, path: str) -> None:
-    """Take the finalizers away that would keep a namespace or a definition for ever."""
-    status, body = server.call("GET", path)
-    for item in body["items"] if status == 200 else ():
-        if item["metadata"].get("finalizers"):
-            server.request(
-                "PATCH",
-                _path_of_item(path, item),
-                '{"metadata":{"finalizers":null}}',
-                {"Content-Type": "application/merge-patch+json"},
-            )
-
-
-def _path_of_item(path: str, item: dict[str, Any]) -> str:
-    """Also from the list of all namespaces."""
-    metadata = item["metadata"]
-    collection, _, plural = path.rpartition("/")
-    if "/namespaces/" not in path and metadata.get("namespace"):
-        collection += f"/namespaces/{metadata['namespace']}"
-    return f"{collection}/{plural}/{metadata['name']}"
+    remove_namespace(server, name)
 
 
 @pytest.fixture

@@ -597,6 +597,10 @@ class TestJson:
         assert values(f'{{"a": 1}}{space}\n---\nb: 2\n') == [{"a": 1}, {"b": 2}]
         assert lines(f'{{"a": 1}}{space}\n---\nb: 2\n') == [1, 3]
 
+    def test_on_lines_after_it_only_the_space_of_json_may_stand(self) -> None:
+        assert values('{"a": 1}\n \t\n---\nb: 2\n') == [{"a": 1}, {"b": 2}]
+        assert values('{"a": 1}\n\u00a0\n---\nb: 2\n') == [{"a": 1}, "\u00a0", {"b": 2}]
+
     @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
     def test_words_that_are_no_json(self, word: str) -> None:
         message = refusal(f'{{"x": "NaN",\n"a": {word},\n"b": 1}}', "file.json")

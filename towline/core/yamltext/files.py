@@ -83,8 +83,11 @@ def _after_json(source: Source, stream: jsontext.Stream, *, strict: bool) -> Sou
         return None
     if strict or len(stream.values) > 1:
         raise stream.problem
-    match = _REST_OF_LINE.match(source.text, stream.end)
-    return source.rest(match.end() if match else stream.end)
+    before = source.text[: stream.end]
+    if "\n" in before[len(before.rstrip()) :]:
+        return source.rest(stream.end)  # the line of the JSON is over already
+    rest = _REST_OF_LINE.match(source.text, stream.end)
+    return source.rest(rest.end() if rest else stream.end)
 
 
 def _read_yaml(source: Source) -> Iterator[_Read]:
