@@ -62,7 +62,7 @@ def _duration_text(length: timedelta) -> str:
 
 def _ref_name(value: str) -> str:
     """A subset of `git check-ref-format`, in which nothing can be taken for an option."""
-    bad = ("..", "//", "@{", "/.", ".lock/")
+    bad = ("..", "//", "/.", ".lock/")
     if not _REF.fullmatch(value) or any(part in value for part in bad):
         raise ValueError("not a ref name that Towline accepts (letters, digits and _ . / + @ -)")
     if value.endswith(("/", ".", ".lock")) or value.startswith("refs/"):
@@ -354,7 +354,7 @@ def _with_lines(error: ValidationError, data: bytes, file: str, index: int) -> I
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = "this field is not known; is it misspelt?"
-        yield f"{place}: {'.'.join(map(str, path)) or 'document'}: {message}"
+        yield f"{place}: {'.'.join(map(str, path))}: {message}"
 
 
 def _refused_protocol(

@@ -93,7 +93,7 @@ def _written(text: str | int | float) -> str | None:
         parsed = _parse(text)
     except ValueError:
         return None
-    if parsed.text == "0" or _is_kept(parsed):
+    if _is_kept(parsed):
         return parsed.text
     value = parsed.value
     if value == 0:

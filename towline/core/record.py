@@ -54,7 +54,7 @@ def _worth_showing(change: Change) -> bool:
 def change_record(change: Change) -> Record:
     fields = change.fields()
     before, after = change.sides()
-    unified = diff.unified(before, after, name=str(change.key)) if change.action.writes else ""
+    unified = diff.unified(before, after, name=str(change.key))
     return {
         **key_record(change.key),
         **place_record(change.place),

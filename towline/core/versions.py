@@ -67,7 +67,7 @@ def _comparator(text: str) -> Test:
     if not found:
         raise ValueError(f"{text!r} is not a range of versions such as ^1.2 or >=1.4 <2")
     low, above = _bounds(found)
-    op = found["op"] or "="
+    op = found["op"]
     if above is None and op in ("<", ">"):
         raise ValueError(f"{text!r} admits no version")
     if above is None:
