@@ -134,7 +134,7 @@ BODIES: dict[str, Any] = {
     "ReplicationController-bare": {"spec": {"replicas": 0, "template": TEMPLATE}},
     "Deployment": SELECTED,
     "Deployment-full": {
-        "metadata": {**LABELLED, "annotations": {"towline.dev/id": "x"}},
+        "metadata": {**LABELLED, "annotations": {"example.com/id": "x"}},
         "spec": {
             **FULL,
             "replicas": 0,
