@@ -145,8 +145,10 @@ class Gateway(Front):
 
     def _is_ours(self, item: Any, place: _Place) -> bool:
         metadata = item["metadata"]
+        if place.plural in _GLOBAL:
+            return f"{place.root}/{place.plural}/{metadata['name']}" in self._made
         where = metadata.get("namespace") or metadata["name"]
-        return place.plural in _GLOBAL or where in _SHARED or where.startswith(self.prefix)
+        return where in _SHARED or where.startswith(self.prefix)
 
     def _clean(self) -> None:
         """Waits for the end of definitions, which have no names of their own."""
