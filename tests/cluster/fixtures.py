@@ -108,7 +108,7 @@ def wait_for(server: ApiServer, path: str, status: int) -> None:
     raise AssertionError(f"GET {path} is still answered with {found}: {answer}")
 
 
-def eventually(check: Callable[[], Result | None], what: str, seconds: float = 30.0) -> Result:
+def eventually(check: Callable[[], Result | None], what: str, seconds: float = 90.0) -> Result:
     """What the check answers as soon as that is true; it is asked again and again."""
     deadline = time.monotonic() + seconds
     while True:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 DIFFERENCES: dict[str, str] = {
     "test_a_table_is_what_people_read": "kubectl prints plain lists too, if with fewer columns",
-    "test_a_refusal_is_plain_text": "its faults come as Status objects, whatever their status",
 }
 
 _PHASES = {".status.lastPhaseTransitionTime": "volumes stay in their first phase"}

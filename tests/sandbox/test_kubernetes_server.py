@@ -127,7 +127,7 @@ def test_a_fault_may_say_when_to_come_back(
     cluster.fail(status=429, retry_after=3)
     response = pool.request("GET", cluster.url + MAPS)
     assert (response.status, response.headers["Retry-After"]) == (429, "3")
-    assert json.loads(response.data)["reason"] == "TooManyRequests"
+    assert response.data.startswith(b"Too many requests")
 
 
 def test_a_reset_after_the_request_was_performed(cluster: SandboxCluster, call: Call) -> None:

@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -146,14 +146,7 @@ class Front:
             raise ConnectionBroken
         if fault.status == 0:
             raise ConnectionBroken
-        return refusal(
-            StatusError(
-                fault.status,
-                reason_of(fault.status),
-                "a fault that was asked for",
-                retry_after=fault.retry_after,
-            )
-        )
+        return _failed(fault)
 
     def _authorised(self, request: Request) -> Response:
         if not request.path.startswith(OPEN_PATHS) and not self._is_known(request):
@@ -168,3 +161,17 @@ class Front:
 
     def _record(self, request: Request, status: int) -> None:
         self.requests.append(RequestRecord(request.method, request.path, request.query, status))
+
+
+def _failed(fault: Fault) -> Response:
+    error = StatusError(
+        fault.status,
+        reason_of(fault.status),
+        "a fault that was asked for",
+        retry_after=fault.retry_after,
+    )
+    if fault.status != 429:
+        return refusal(error)
+    # A server that has too much to do says so before it knows what it is asked, in plain text.
+    text = b"Too many requests, please try again later.\n"
+    return replace(refusal(error), body=text, content_type="text/plain; charset=utf-8")
