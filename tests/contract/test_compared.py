@@ -75,6 +75,8 @@ def test_the_same_is_made_of_a_manifest(
     sandbox: ApiServer, real_server: ApiServer, variant: str, method: str
 ) -> None:
     kind, body = manifest(variant, "towline-test-x")
+    if kind.kind == "Pod" and not real_server.has_controllers:
+        pytest.skip("without a controller manager pods get no token")
     name = body["metadata"]["name"] if method == "PATCH" else ""
     ours, theirs = (
         answer(server, method, path_of(kind, name), body) for server in (sandbox, real_server)

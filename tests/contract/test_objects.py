@@ -272,7 +272,10 @@ def test_delete_answers_with_a_status(call: Call) -> None:
     assert call("DELETE", f"{MAPS}/a")[0] == 404
 
 
-def test_a_deletion_in_the_foreground_takes_a_moment(call: Call, gone: Any) -> None:
+def test_a_deletion_in_the_foreground_takes_a_moment(
+    server: ApiServer, call: Call, gone: Any
+) -> None:
+    _with_controllers(server)
     call("POST", MAPS, config_map("a"))
     status, answer = call("DELETE", f"{MAPS}/a", {"propagationPolicy": "Foreground"})
     assert (status, answer["kind"]) == (200, "ConfigMap")
@@ -403,7 +406,7 @@ def _is_ending(call: Call, path: str) -> bool:
 
 def _with_controllers(server: ApiServer) -> None:
     if not server.has_controllers:
-        pytest.skip("without a controller manager namespaces do not end")
+        pytest.skip("without a controller manager nothing waits for dependents and goes")
 
 
 def test_the_systems_namespaces_stay(call: Call) -> None:

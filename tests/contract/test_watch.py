@@ -109,9 +109,9 @@ def test_a_watch_ends_when_its_time_is_over(call: Call, watch: Watch) -> None:
 def test_bookmarks_say_how_far_a_watch_has_come(call: Call, watch: Watch) -> None:
     """A server sends them when it likes: about once a minute, and before a watch ends."""
     version = call("GET", MAPS)[1]["metadata"]["resourceVersion"]
-    call("POST", "/api/v1/namespaces/default/secrets", config_map("elsewhere"))
+    call("POST", MAPS, config_map("unseen"))
     query = {"allowWatchBookmarks": "true", "timeoutSeconds": "4", "resourceVersion": version}
-    with watch(MAPS, **query) as events:
+    with watch(MAPS, labelSelector="of=nobody", **query) as events:
         *_, last = events
     assert last["type"] == "BOOKMARK"
     assert last["object"]["kind"] == "ConfigMap"
