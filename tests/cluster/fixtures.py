@@ -15,7 +15,6 @@ from tests.cluster.servers import ApiServer, Running
 
 PREFIX = "towline-test-"
 Result = TypeVar("Result")
-_SECONDS = 120.0
 
 SERVER = pytest.StashKey[Running]()
 
@@ -99,13 +98,7 @@ def _path_of_item(path: str, item: dict[str, Any]) -> str:
 
 def wait_for(server: ApiServer, path: str, status: int) -> None:
     """Wait until a GET is answered like that."""
-    deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline:
-        found, answer = server.call("GET", path)
-        if found == status:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"GET {path} is still answered with {found}: {answer}")
+    eventually(lambda: server.call("GET", path)[0] == status, f"GET {path} is answered {status}")
 
 
 def eventually(check: Callable[[], Result | None], what: str, seconds: float = 90.0) -> Result:

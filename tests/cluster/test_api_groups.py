@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from tests.cluster.fixtures import eventually
 from tests.engine.conftest import clusters, world
 from tests.engine.test_edges import DEFINED, WIDGET
 from tests.engine.world import World, config_map, tally
@@ -35,12 +34,10 @@ def _take_away(world: World, group: str) -> None:
 
 
 def _wait(world: World, group: str, *, away: bool) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if (group in world.cluster.resources(fresh=True).failed) == away:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{group} is {'still' if away else 'not'} there")
+    def is_so() -> bool:
+        return (group in world.cluster.resources(fresh=True).failed) == away
+
+    eventually(is_so, f"{group} is {'away' if away else 'there'}")
 
 
 def test_an_api_group_that_is_away_holds_up_only_its_own_objects(world: World) -> None:

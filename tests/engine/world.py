@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.fixtures import eventually
 from towline import reconcile as engine
 from towline.adapters.git import NoLooks
 from towline.adapters.services import build_services
@@ -175,16 +175,16 @@ spec:
         """Namespaces and definitions, which a real cluster empties before they go."""
         if "/namespaces/" in path and not getattr(self.api, "has_controllers", True):
             pytest.skip("without a controller manager namespaces do not end")
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                self.by_hand("GET", path)
-            except RefusedError as refusal:
-                if refusal.status == 404:
-                    return
-                raise
-            time.sleep(0.05)
-        raise AssertionError(f"{path} is still there")
+        eventually(lambda: self._is_gone(path), f"{path} is gone")
+
+    def _is_gone(self, path: str) -> bool:
+        try:
+            self.by_hand("GET", path)
+        except RefusedError as refusal:
+            if refusal.status == 404:
+                return True
+            raise
+        return False
 
     def controller(self) -> Object:
         """An owner reference to a controller that exists: without one, an object is garbage."""
