@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from towline.core.application import Application
 from towline.core.errors import LeaseLostError, TowlineError
+from towline.core.objects import ObjectKey
 from towline.core.outcome import Outcome, Result, ResultKind
 from towline.core.plan import HoldScope, Plan
 from towline.core.planning import make_plan
@@ -42,29 +43,33 @@ def reconcile(application: Application, services: Services, attempt: Attempt) ->
     Raises TowlineError for what ends the whole run; the attempt's phases then say how far it
     came. An object's failure is in the outcome.
     """
-    phases = attempt.phases
-    snapshot = observe(application, services, phases, requested=attempt.requested)
-    with phases("plan"):
+    snapshot = observe(application, services, attempt.phases, requested=attempt.requested)
+    with attempt.phases("plan"):
         made = make_plan(snapshot)
-    inventory = services.inventory(application.destination.cluster)
-    made = _claim(made, inventory, frozenset(snapshot.members), attempt.run)
+    return carry_out(
+        made, services, attempt, cluster=application.destination.cluster, members=snapshot.members
+    )
+
+
+def carry_out(
+    made: Plan, services: Services, attempt: Attempt, *, cluster: str, members: Iterable[ObjectKey]
+) -> Outcome:
+    """Claim, execute and settle a plan; `members` are all that carry the application's label."""
+    phases = attempt.phases
+    inventory = services.inventory(cluster)
+    made = _claim(made, inventory, frozenset(members), attempt.run)
     with phases("apply"):
-        cluster = services.cluster(application.destination.cluster)
-        results = Executor(made, cluster, services.clock, attempt.still_held).run()
+        results = Executor(
+            made, services.cluster(cluster), services.clock, attempt.still_held
+        ).run()
     # Who changed the inventory meanwhile (a person's word) has this application looked at again,
     # and that run settles; what was done here is to be told all the same.
     with phases("settle"), suppress(LeaseLostError):
         _settle(made, inventory, results)
-    return Outcome(
-        application=application.name,
-        revision=snapshot.revision,
-        plan=made,
-        results=results,
-        phases=phases.seconds,
-    )
+    return Outcome(made.application, made.revision, made, results, phases=phases.seconds)
 
 
-def _claim(made: Plan, inventory: Inventory, members: frozenset[object], run: str) -> Plan:
+def _claim(made: Plan, inventory: Inventory, members: frozenset[ObjectKey], run: str) -> Plan:
     """Widen the parent to old and new before the first write; nothing if there is none.
 
     One that cannot be believed is written in any case: where an object fails it is never settled,
