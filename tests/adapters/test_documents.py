@@ -224,3 +224,8 @@ def test_files_of_one_name_in_two_folders_are_both_read(tmp_path: Path) -> None:
 def test_a_file_that_is_named_and_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="there is no such file or folder"):
         read_documents([tmp_path / "nowhere.yaml"])
+
+
+def test_that_nothing_could_be_read_yet_is_not_that_there_is_nothing(tmp_path: Path) -> None:
+    assert not DocumentFiles(tmp_path / "missing.yaml")().read
+    assert DocumentFiles(tmp_path)().read

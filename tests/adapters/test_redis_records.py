@@ -304,3 +304,33 @@ def test_every_key_has_an_end_but_the_hashes_of_what_is_followed(redis: Redis) -
 def test_records_are_json_that_anyone_can_read(redis: Redis, ledger: RedisLedger) -> None:
     ledger.record_run(run(1, message="é"))
     assert json.loads(str(redis.get("towline:1:run:shop-1")))["message"] == "é"
+
+
+# Surveys ------------------------------------------------------------------------------------------
+
+
+def test_surveys_are_kept_by_cluster_for_a_month(ledger: RedisLedger, redis: Redis) -> None:
+    assert ledger.surveys() == {}
+    for cluster in ("one", "two"):
+        ledger.record_survey(cluster, {"cluster": cluster, "sets": []})
+    ledger.record_survey("one", {"cluster": "one", "sets": [1]})
+    assert ledger.surveys() == {
+        "one": {"cluster": "one", "sets": [1]},
+        "two": {"cluster": "two", "sets": []},
+    }
+    assert 29 * 24 * 3600 < int(str(redis.ttl("towline:1:abandoned"))) <= 30 * 24 * 3600
+    ledger.record_survey("one", None)
+    assert list(ledger.surveys()) == ["two"]
+
+
+def test_a_survey_that_cannot_be_read_is_none(ledger: RedisLedger, redis: Redis) -> None:
+    redis.hset("towline:1:abandoned", "one", "[]")
+    assert ledger.surveys() == {}
+
+
+def test_a_run_that_is_no_status_leaves_the_status(ledger: RedisLedger) -> None:
+    first = {"id": "1", "application": "shop", "status": "synced"}
+    ledger.record_run(first)
+    ledger.record_run({**first, "id": "2", "status": "failed"}, is_status=False)
+    assert [run["id"] for run in ledger.runs("shop")] == ["2", "1"]
+    assert (ledger.status("shop") or {})["id"] == "1"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,11 @@ from typing import Any
 import pytest
 
 from tests.adapters.git_world import World, application, config_map
-from towline.adapters.renderers import TreeRenderer, kustomize, renderer
+from towline.adapters.renderers import TreeRenderer, kept, kustomize
 from towline.core.application import Application
-from towline.core.errors import ManifestError, RenderError, SourceGoneError
+from towline.core.errors import ManifestError, Place, RenderError, SourceGoneError
 from towline.core.manifest import Manifest
+from towline.ports import Tree
 
 KUSTOMIZED = {
     "app/kustomization.yaml": "resources: [../base, a.yaml]\n",
@@ -175,6 +179,27 @@ def test_a_second_render_of_the_same_starts_no_kustomize(bench: Bench, counted: 
     assert counted.read_text(encoding="ascii") == "run\nrun\n"
 
 
+def test_what_a_kustomization_reads_is_found_out_once_for_a_tree(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, asked = kustomize.folders, []
+
+    def folders(path: str, tree: Tree) -> frozenset[str]:
+        asked.append(tree.oid(""))
+        return real(path, tree)
+
+    monkeypatch.setattr(kustomize, "folders", folders)
+    bench.world.push({**KUSTOMIZED})
+    digests = [bench.digest(), bench.digest()]
+    bench.world.push({"base/kustomization.yaml": "resources: [b.yaml, ../other]\n"})
+    bench.world.push({"other/kustomization.yaml": "resources: [c.yaml]\n"})
+    digests += [bench.digest(), bench.digest()]
+    bench.world.push({"other/c.yaml": config_map("changed")})
+    digests += [bench.digest()]
+    assert len(asked) == len(set(asked)) == 3
+    assert [digests.index(digest) for digest in digests] == [0, 0, 2, 2, 4]
+
+
 def test_what_is_kept_equals_what_was_rendered(bench: Bench) -> None:
     document = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
@@ -187,14 +212,14 @@ def test_what_is_kept_equals_what_was_rendered(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[", b"null", b"5", b'"text"', b"[1]", b"{}x", b"\xff\xfe", b'[["a", "b"]]', b"[[]]"],
+    [b"", b"[", b"null", b"5", b'"abc"', b"[1]", b"{}x", b"\xff\xfe", b'["a", "b", []]', b"[[]]"],
 )
 def test_a_kept_render_that_is_corrupt_is_ignored(bench: Bench, content: bytes) -> None:
     bench.world.push({**PLAIN})
     first = bench.render()
     bench.kept[0].write_bytes(content)
     assert bench.render() == first
-    assert json.loads(bench.kept[0].read_bytes())[0][1] == "app/a.yaml"
+    assert json.loads(bench.kept[0].read_bytes())[2][0][0] == "app/a.yaml"
 
 
 def test_what_is_kept_can_be_read_by_this_user_only(bench: Bench) -> None:
@@ -213,17 +238,55 @@ def test_an_error_is_not_kept(bench: Bench) -> None:
     assert not bench.renderer.folder.exists()
 
 
-def test_the_oldest_renders_are_forgotten(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "_KEPT", 3)
-    for number in range(5):
+def test_an_application_keeps_its_last_render_only(bench: Bench) -> None:
+    for number in range(3):
         bench.world.push({"app/a.yaml": config_map(f"a{number}")})
         bench.render()
-    assert len(bench.kept) == 3
-    texts = " ".join(path.read_text(encoding="utf-8") for path in bench.kept)
-    assert [f"a{number}" in texts for number in range(5)] == [False, False, True, True, True]
+    bench.render(application(bench.world.source(path="app"), "another"))
+    assert [path.name for path in bench.kept] == ["another.json", "app.json"]
+    assert [b"a2" in path.read_bytes() for path in bench.kept] == [True, True]
+
+
+def test_what_nobody_renders_any_more_is_forgotten(bench: Bench) -> None:
+    bench.world.push({**PLAIN})
+    bench.render(application(bench.world.source(path="app"), "gone"))
+    unfinished = bench.renderer.folder / "tmp-of-a-killed-process"
+    unfinished.touch()
+    for path in bench.kept:
+        os.utime(path, (0, time.time() - kept._FORGOTTEN_AFTER - 60))
+    bench.render()
+    assert [path.name for path in bench.kept] == ["app.json"]
+
+
+def test_what_another_version_kept_is_not_used(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.world.push({**PLAIN})
+    first = bench.render()
+    text = bench.kept[0].read_text(encoding="ascii")
+    bench.kept[0].write_text(text.replace('"name":"a"', '"name":"x"'), encoding="ascii")
+    assert bench.render() != first
+    monkeypatch.setattr(kept, "_MADE_BY", "the next version")
+    assert bench.render() == first
 
 
 def test_a_full_disk_fails_no_render(bench: Bench) -> None:
     bench.world.push({**PLAIN})
     bench.renderer.folder.write_text("a file where the folder should be", encoding="ascii")
     assert [manifest.key.name for manifest in bench.render()] == ["a"]
+
+
+def test_a_disk_that_fills_up_while_it_is_written_leaves_the_old_and_nothing_else(
+    bench: Bench,
+) -> None:
+    shelf = kept.KeptRenders(bench.renderer.folder)
+    large = Manifest({"kind": "Large", "data": "x" * 100_000}, Place("a.yaml", 1))
+    shelf.store("app", kept.Render("old", []))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        shelf.store("app", kept.Render("new", [kept.Part("a.yaml", "1", [large])]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in bench.kept] == ["app.json"]
+    assert shelf.load("app").digest == "old"

@@ -15,7 +15,8 @@ from towline.core.manifest import Manifest
 
 def render(world: World, path: str = "", **source: Any) -> Sequence[Manifest]:
     with world.tree() as tree:
-        return plain.render(world.source(path=path, **source), tree)
+        parts = plain.render(world.source(path=path, **source), tree)
+    return [manifest for part in parts for manifest in part.manifests]
 
 
 def shown(manifests: Sequence[Manifest]) -> str:

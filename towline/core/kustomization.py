@@ -6,6 +6,7 @@ elsewhere (a remote base, a URL, a chart) is refused before anything runs.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -41,6 +42,8 @@ _MAX_FOLDERS = 1000
 
 ReadFile = Callable[[str], bytes | None]
 IsFolder = Callable[[str], bool]
+Where = Callable[[], Place]
+"""To find a place takes another parse, so that it is asked for in an error only."""
 
 
 def folders_read(root: str, *, read: ReadFile, is_folder: IsFolder) -> frozenset[str]:
@@ -50,27 +53,29 @@ def folders_read(root: str, *, read: ReadFile, is_folder: IsFolder) -> frozenset
     reference that leaves the repository or is not in it.
     """
     found: set[str] = set()
-    waiting = [(root, Place(root or "."))]
+    waiting: list[tuple[str, Where]] = [(root, lambda: Place(root or "."))]
     while waiting:
-        folder, place = waiting.pop()
+        folder, where = waiting.pop()
         if folder in found:
             continue
         if len(found) >= _MAX_FOLDERS:
-            raise RenderError(f"more than {_MAX_FOLDERS} kustomizations are involved", place=place)
+            raise RenderError(
+                f"more than {_MAX_FOLDERS} kustomizations are involved", place=where()
+            )
         found.add(folder)
-        waiting += _references(folder, place, read, is_folder)
+        waiting += _references(folder, where, read, is_folder)
     return _outermost(found)
 
 
 def _references(
-    folder: str, place: Place, read: ReadFile, is_folder: IsFolder
-) -> Iterable[tuple[str, Place]]:
-    file, data = _kustomization(folder, place, read)
+    folder: str, asked: Where, read: ReadFile, is_folder: IsFolder
+) -> Iterable[tuple[str, Where]]:
+    file, data = _kustomization(folder, asked, read)
     for number, document in enumerate(yamltext.documents(data, file)):
         if not isinstance(document.value, dict):
             raise RenderError("a kustomization is a mapping", place=document.place)
         for path, text in _strings(document.value):
-            where = yamltext.place_of(data, file, number, path)
+            where = functools.partial(yamltext.place_of, data, file, number, path)
             _refuse_remote(path, text, where)
             if path[0] in _FOLDERS and len(path) == 2 and "\n" not in text:
                 target = _resolve(folder, text, where)
@@ -79,17 +84,17 @@ def _references(
                 elif read(target) is None:
                     raise RenderError(
                         f"{text} is not in the repository; remote bases are not fetched",
-                        place=where,
+                        place=where(),
                     )
 
 
-def _kustomization(folder: str, place: Place, read: ReadFile) -> tuple[str, bytes]:
+def _kustomization(folder: str, where: Where, read: ReadFile) -> tuple[str, bytes]:
     for name in KUSTOMIZATION_FILES:
         file = posixpath.join(folder, name)
         data = read(file)
         if data is not None:
             return file, data
-    raise RenderError(f"the folder {folder or '.'} has no kustomization.yaml", place=place)
+    raise RenderError(f"the folder {folder or '.'} has no kustomization.yaml", place=where())
 
 
 def _strings(value: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str]]:
@@ -109,23 +114,23 @@ def _strings(value: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], str
             yield path, node
 
 
-def _refuse_remote(path: tuple[str | int, ...], text: str, where: Place) -> None:
+def _refuse_remote(path: tuple[str | int, ...], text: str, where: Where) -> None:
     reason = _REFUSED.get(str(path[0]))
     if reason:
-        raise RenderError(f"{path[0]}: {reason}", place=where)
+        raise RenderError(f"{path[0]}: {reason}", place=where())
     if "\n" in text:
         return  # an inline patch or generator, not a name
     names = (text, text.partition("=")[2])  # configMapGenerator's `key=file`
     if any("://" in name or name.startswith(_REMOTE) for name in names):
-        raise RenderError(f"{text} is remote: copy it into the repository", place=where)
+        raise RenderError(f"{text} is remote: copy it into the repository", place=where())
     if any(name.startswith("/") for name in names):
-        raise RenderError(f"{text} is an absolute path: name it relative to here", place=where)
+        raise RenderError(f"{text} is an absolute path: name it relative to here", place=where())
 
 
-def _resolve(folder: str, text: str, where: Place) -> str:
+def _resolve(folder: str, text: str, where: Where) -> str:
     target = posixpath.normpath(posixpath.join(folder, text))
     if target == ".." or target.startswith("../"):
-        raise RenderError(f"{text} leaves the repository", place=where)
+        raise RenderError(f"{text} leaves the repository", place=where())
     return "" if target == "." else target
 
 

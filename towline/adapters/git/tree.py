@@ -104,13 +104,7 @@ class GitTree:
 
     def read(self, files: Iterable[File]) -> Mapping[str, bytes]:
         files = list(files)
-        for file in files:
-            if file.size > MAX_FILE_BYTES:
-                raise SourceRefusedError(
-                    f"{file.path} has {file.size} bytes; a manifest has {MAX_FILE_BYTES} at most"
-                )
-        if sum(file.size for file in files) > MAX_BYTES:
-            raise SourceRefusedError(f"the files to read have more than {MAX_BYTES} bytes together")
+        check_sizes(files)
         return {file.path: self._content(file) for file in files}
 
     def _content(self, file: File) -> bytes:
@@ -128,6 +122,17 @@ class GitTree:
         with contextlib.suppress(OSError):
             (self._folder / BROKEN).touch()
         return SourceError(f"the mirror cannot be read and will be fetched anew: {reason}")
+
+
+def check_sizes(files: Sequence[File]) -> None:
+    """Raises SourceRefusedError for a file that is too large, or too much together."""
+    for file in files:
+        if file.size > MAX_FILE_BYTES:
+            raise SourceRefusedError(
+                f"{file.path} has {file.size} bytes; a manifest has {MAX_FILE_BYTES} at most"
+            )
+    if sum(file.size for file in files) > MAX_BYTES:
+        raise SourceRefusedError(f"the files to read have more than {MAX_BYTES} bytes together")
 
 
 def _text(answer: str | bytes) -> str:

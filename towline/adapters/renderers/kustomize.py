@@ -63,12 +63,12 @@ def folders(path: str, tree: Tree) -> frozenset[str]:
         folder = name.rpartition("/")[0]
         if tree.oid(name) is None or tree.is_folder(name):
             return None
-        file = next(file for file in listed(folder) if file.path == name)
+        file = listed(folder)[name]
         return None if file.is_link else tree.read([file])[name]
 
     @functools.cache
-    def listed(folder: str) -> Sequence[File]:
-        return tree.files(folder)
+    def listed(folder: str) -> Mapping[str, File]:
+        return {file.path: file for file in tree.files(folder)}
 
     return folders_read(path, read=read, is_folder=tree.is_folder)
 

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from towline import __version__
 from towline.adapters.renderers import kustomize, plain
+from towline.adapters.renderers.kept import KeptRenders, Part, Render
 from towline.core.application import Application, Renderer
-from towline.core.errors import Place, RenderError, SourceGoneError
+from towline.core.errors import RenderError, SourceGoneError
 from towline.core.kustomization import KUSTOMIZATION_FILES
 from towline.core.manifest import Manifest
 from towline.ports import Tree
 
-_KEPT = 512
-"""Renders kept on this host; the oldest go first."""
-
 
 @dataclass(frozen=True)
 class TreeRenderer:
-    """Renders below `folder` are keyed by digest and readable by this user only.
-
-    They may hold secrets, so they never leave the host.
-    """
+    """Keeps the last render of each application below `folder`."""
 
     folder: Path
+    _folders: dict[str, tuple[tuple[str, str | None], frozenset[str]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def digest(self, application: Application, tree: Tree) -> str:
         source = application.source
@@ -40,7 +35,7 @@ class TreeRenderer:
             )
         parts = [__version__, application.spec.model_dump_json()]
         if self._kind(application, tree) is Renderer.KUSTOMIZE:
-            read = kustomize.folders(source.path, tree)
+            read = self._folders_read(application, tree)
             parts += [f"{folder}={tree.oid(folder)}" for folder in sorted(read)]
         else:
             parts.append(f"{source.path}={tree.oid(source.path)}")
@@ -48,15 +43,28 @@ class TreeRenderer:
 
     def render(self, application: Application, tree: Tree) -> Sequence[Manifest]:
         digest = self.digest(application, tree)
-        kept = self._kept(digest)
-        if kept is not None:
-            return kept
-        if self._kind(application, tree) is Renderer.KUSTOMIZE:
-            rendered = kustomize.render(application.source.path, tree, self._program())
-        else:
-            rendered = plain.render(application.source, tree)
-        self._keep(digest, rendered)
-        return rendered
+        kept = KeptRenders(self.folder)
+        render = kept.load(application.name)
+        if render.digest != digest:
+            render = Render(digest, self._parts(application, tree, render.parts))
+            kept.store(application.name, render)
+        return render.manifests
+
+    def _parts(self, application: Application, tree: Tree, before: Sequence[Part]) -> list[Part]:
+        source = application.source
+        if self._kind(application, tree) is not Renderer.KUSTOMIZE:
+            return plain.render(source, tree, before)
+        manifests = kustomize.render(source.path, tree, self._program())
+        return [Part(manifest.place.file, "", [manifest]) for manifest in manifests]
+
+    def _folders_read(self, application: Application, tree: Tree) -> frozenset[str]:
+        """Remembered for the repository's tree: each folder takes a listing and a parse."""
+        asked = (application.source.path, tree.oid(""))
+        known = self._folders.get(application.name)
+        if known is None or known[0] != asked:
+            known = asked, kustomize.folders(application.source.path, tree)
+            self._folders[application.name] = known
+        return known[1]
 
     def _kind(self, application: Application, tree: Tree) -> Renderer:
         source = application.source
@@ -74,32 +82,3 @@ class TreeRenderer:
                 "install one, or set renderer: plain"
             )
         return program
-
-    # What was rendered before ----------------------------------------------------------------
-
-    def _kept(self, digest: str) -> Sequence[Manifest] | None:
-        try:
-            items = json.loads(self._file(digest).read_bytes())
-            return [Manifest(body, Place(file, line)) for body, file, line in items]
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def _keep(self, digest: str, manifests: Sequence[Manifest]) -> None:
-        """Keeping is a convenience: a full disk must not fail the run."""
-        items = [[m.body, m.place.file, m.place.line] for m in manifests]
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False) as fresh:
-                json.dump(items, fresh)
-            os.replace(fresh.name, self._file(digest))  # noqa: PTH105
-            self._forget_oldest()
-        except OSError:
-            return
-
-    def _forget_oldest(self) -> None:
-        kept = sorted(self.folder.iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in kept[:-_KEPT]:
-            file.unlink(missing_ok=True)
-
-    def _file(self, digest: str) -> Path:
-        return self.folder / f"{digest}.json"
