@@ -1,28 +1,39 @@
-"""Writes: a Plan into an Outcome.
+"""Writes: a Plan into Results.
 
 Stages in order, the objects of a stage in parallel; one object's failure is its Result and does
-not stop the others. Pruning comes last, in reverse, and only if nothing failed before it.
+not stop the others. A stage whose predecessors are not healthy is left to a later run. Pruning
+comes last, in reverse, and only if nothing failed or waits before it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from towline.core import inventory
 from towline.core.errors import LeaseLostError
+from towline.core.health import Health, assess
+from towline.core.inventory import MANAGER
 from towline.core.objects import Object, key_of
 from towline.core.ordering import Stage
 from towline.core.outcome import Result, ResultKind
 from towline.core.plan import Action, Change, Plan
 from towline.core.resources import Resource
+from towline.core.staging import Blocker, blocker, is_custom, waits_for, why_held_back
+from towline.core.takeover import Takeover
 from towline.ports import PARALLEL, Clock, Cluster, RefusedError
+from towline.storage import Claims
 
 ESTABLISH_SECONDS = 10.0
 """How long a run waits for a definition of its own revision to be served."""
 
+_LOOKS = 3
+"""So often an object is judged anew that others write to while it is taken over."""
+
+_NEXT = "the next run looks at it again"
 _LINGERS = "the old object is being deleted and not gone yet; it is created again after that"
 
 _DONE = {
@@ -42,55 +53,115 @@ class Executor:
     clock: Clock
     still_held: Callable[[], bool]
 
+    @cached_property
+    def claims(self) -> Claims:
+        return Claims(self.cluster)
+
     def run(self) -> tuple[Result, ...]:
         """Raises LeaseLostError before the first write that is no longer ours to make."""
+        applied = self._apply()
+        return (*applied, *self._prune(applied))
+
+    def _apply(self) -> list[Result]:
         results: list[Result] = []
+        blockers: list[Blocker] = []
         for stage in self.plan.applies:
-            results += self._each(stage)
+            why = "" if self.plan.heals else why_held_back(stage[0].stage, blockers)
+            done = self._each(stage, why)
             if stage[0].stage[1] is Stage.DEFINITIONS:
-                self._await_definitions(result.kind for result in results)
-        failed = sum(result.kind is ResultKind.FAILED for result in results)
+                done = self._await_definitions(stage, done)
+            blockers += _blockers(stage, done)
+            results += done
+        return results
+
+    def _prune(self, applied: Sequence[Result]) -> list[Result]:
+        failed = sum(result.kind is ResultKind.FAILED for result in applied)
+        if failed:
+            reason = f"not in Git; kept, for {failed} of the other objects failed"
+            deletes = (change for stage in self.plan.prunes for change in stage)
+            return [_result(ResultKind.SKIPPED, change, reason) for change in deletes]
+        results: list[Result] = []
+        why = next((result.message for result in applied if result.waits), "")
         for stage in self.plan.prunes:
-            if failed:
-                reason = f"not in Git; kept, for {failed} of the other objects failed"
-                results += [_result(ResultKind.SKIPPED, change, reason) for change in stage]
-            else:
-                results += self._each(stage)
-        return tuple(results)
+            done = self._each(stage, why)
+            results += done
+            leaving = [r.key for r in done if r.lingers and is_custom(r.key)]
+            why = why or waits_for(f"{key} to be gone" for key in leaving)
+        return results
 
-    def _each(self, changes: Iterable[Change]) -> list[Result]:
+    def _each(self, changes: Sequence[Change], why: str) -> list[Result]:
+        """`why` is what writes wait for. Only they are worth threads."""
+        writes = [change for change in changes if change.action.writes]
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return list(pool.map(self._one, changes))
+            written = pool.map(lambda change: self._one(change, why), writes)
+            done = dict(zip((change.key for change in writes), written, strict=True))
+        return [done.get(change.key) or _unwritten(change) for change in changes]
 
-    def _one(self, change: Change) -> Result:
+    def _one(self, change: Change, why: str) -> Result:
         if change.problem:
             return _result(ResultKind.FAILED, change, change.problem)
-        if change.action is Action.KEEP:
-            return _result(ResultKind.UNCHANGED, change, change.reason)
-        if change.action is Action.SKIP:
-            return _result(ResultKind.SKIPPED, change, change.reason)
         hold = self.plan.held_by(change)
         if hold:
             return _result(ResultKind.SKIPPED, change, f"{change.action} held: {hold.message}")
-        if not self.still_held():
-            raise LeaseLostError("another worker may have taken over; the rest is left to it")
+        why = why or self.plan.waiting.get(change.key, "")
+        if why:
+            return replace(_result(ResultKind.SKIPPED, change, why), waits=True)
+        self._check_lease()
         try:
-            lingers = not self._write(change)
+            return self._write(change)
         except RefusedError as refused:
             return _result(ResultKind.FAILED, change, self._explained(change, refused))
-        reason = f"{change.reason}; it is being deleted, and not gone yet"
-        result = _result(_DONE[change.action], change, reason if lingers else change.reason)
-        return replace(result, lingers=lingers)
 
-    def _write(self, change: Change) -> bool:
-        """False if what was deleted is not gone yet."""
+    def _check_lease(self) -> None:
+        if not self.still_held():
+            raise LeaseLostError("another worker may have taken over; the rest is left to it")
+
+    def _write(self, change: Change) -> Result:
         resource = _resource_of(change)
+        result = _result(_DONE[change.action], change, change.reason)
         if change.action is Action.DELETE:
-            return self._delete(resource, _live_of(change))
+            if self._delete(resource, _live_of(change)):
+                return result
+            reason = f"{change.reason}; it is being deleted, and not gone yet"
+            return replace(result, message=reason, lingers=True)
         if change.action is Action.RECREATE and not self._delete(resource, _live_of(change)):
             raise RefusedError(_LINGERS, status=409)
-        self.cluster.apply(resource, _body_of(change))
-        return True
+        change = self._take_over(resource, change)
+        answer = self.cluster.apply(resource, _body_of(change))
+        return replace(result, health=self.claims.assess(answer))
+
+    def _take_over(self, resource: Resource, change: Change) -> Change:
+        """Write down who owns what before the apply, which then removes what it does not name.
+
+        A run that ends in between leaves fields to us that Git does not name: the next apply
+        removes them all the same.
+        """
+        for _ in range(_LOOKS):
+            if change.takeover is None:
+                break
+            try:
+                live = self.cluster.patch(resource, _live_of(change), change.takeover.steps)
+            except RefusedError as refused:
+                if refused.status != 409 or change.handed_over_from:
+                    raise
+                change = self._judged_anew(resource, change, change.takeover)
+            else:
+                change = replace(change, live=live, takeover=None)
+                self._check_lease()
+        if change.takeover is not None:
+            raise RefusedError(f"others write to it all the time; {_NEXT}", status=409)
+        return change
+
+    def _judged_anew(self, resource: Resource, change: Change, planned: Takeover) -> Change:
+        """Where somebody wrote to the object since (a controller its status, say)."""
+        live, key = _live_of(change), change.key
+        now = self.cluster.get(resource, key.namespace, key.name)
+        if now is None or now["metadata"]["uid"] != live["metadata"]["uid"]:
+            raise RefusedError(f"it was deleted meanwhile; {_NEXT}", status=409)
+        again = planned.again(now, change.predicted or live, MANAGER)
+        if again is not None and again.gone != planned.gone:
+            raise RefusedError(f"it was applied with kubectl meanwhile; {_NEXT}", status=409)
+        return replace(change, live=now, takeover=again)
 
     def _delete(self, resource: Resource, live: Object) -> bool:
         """Delete what was judged. Where it changed since (a controller wrote its status, say), what
@@ -118,24 +189,58 @@ class Executor:
             )
         return refused.message
 
-    def _await_definitions(self, results: Iterable[ResultKind]) -> None:
+    def _await_definitions(self, stage: Sequence[Change], results: list[Result]) -> list[Result]:
         """The one wait of a run: until the API serves the kinds that the stage has defined.
 
         A definition that was updated may have brought a new version of its kind.
         """
-        if not {ResultKind.CREATED, ResultKind.UPDATED} & set(results):
-            return
+        if not {ResultKind.CREATED, ResultKind.UPDATED} & {result.kind for result in results}:
+            return results
         wanted = {c.resource for c in self.plan.permitted if c.resource and c.live is None}
         deadline = self.clock.monotonic() + ESTABLISH_SECONDS
-        while self.clock.monotonic() < deadline:
+        while True:
+            results = [self._looked_at(*pair) for pair in zip(stage, results, strict=True)]
             served = self.cluster.resources(fresh=True)
-            if all(served.find(r.api_version, r.kind) for r in wanted):
-                return
+            is_served = all(served.find(r.api_version, r.kind) for r in wanted)
+            if (is_served and not any(map(_is_coming, results))) or (
+                self.clock.monotonic() >= deadline
+            ):
+                return results
             self.clock.sleep(0.1)
+
+    def _looked_at(self, change: Change, result: Result) -> Result:
+        if not _is_coming(result):
+            return result
+        live = self.cluster.get(_resource_of(change), change.key.namespace, change.key.name)
+        return replace(result, health=assess(live))
+
+
+def _is_coming(result: Result) -> bool:
+    """Whether an object was written just now, and is on its way."""
+    is_written = result.kind in (ResultKind.CREATED, ResultKind.UPDATED, ResultKind.RECREATED)
+    return is_written and result.health is not None and (result.health.health is Health.PROGRESSING)
+
+
+def _blockers(stage: Sequence[Change], results: Iterable[Result]) -> Iterable[Blocker]:
+    wave = stage[0].stage[0]
+    for result in results:
+        failed = result.kind is ResultKind.FAILED
+        found = blocker(result.key, wave, result.health, failed=failed)
+        if found:
+            yield found
+
+
+def _unwritten(change: Change) -> Result:
+    if change.problem:
+        return _result(ResultKind.FAILED, change, change.problem)
+    kind = ResultKind.UNCHANGED if change.action is Action.KEEP else ResultKind.SKIPPED
+    return replace(_result(kind, change, change.reason), lingers=change.is_leaving)
 
 
 def _result(kind: ResultKind, change: Change, message: str) -> Result:
-    return Result(kind, change.key, message, change.place, change.previous_owners)
+    return Result(
+        kind, change.key, message, change.place, change.previous_owners, health=change.health
+    )
 
 
 def _resource_of(change: Change) -> Resource:

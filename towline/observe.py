@@ -6,32 +6,30 @@ It never writes; a dry-run apply is how the server is asked what it would do.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from towline.core import inventory, ownership
+from towline.core import inventory, ownership, takeover
 from towline.core.application import Application
 from towline.core.desired import Desired, locate, mark
 from towline.core.errors import PermanentError, SourceGoneError, TowlineError
+from towline.core.health import Assessment
 from towline.core.inventory import MANAGER, PART_OF, Parent
 from towline.core.kustomization import KUSTOMIZATION_FILES
 from towline.core.manifest import RECONCILE, Manifest
-from towline.core.objects import GroupKind, Object, ObjectKey, key_of, labels_of
+from towline.core.objects import Object, ObjectKey, labels_of
 from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
-from towline.core.resources import NAMESPACES, Resource, Resources
+from towline.core.resources import Resource, Resources
+from towline.core.verdicts import digest_of
+from towline.members import Members, resources_for
 from towline.ports import PARALLEL, Cluster, RefusedError, Services
+from towline.storage import Claims
+from towline.trials import Foreseen, Trials
 
 _LOOK_UP_BY_NAME = 20
 """Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""
-
-_LOOKS = 3
-"""So often an object is looked at again that others write to while it is compared."""
-
-
-def _version(body: Object) -> str:
-    return str(body["metadata"].get("resourceVersion", ""))
 
 
 @dataclass
@@ -52,8 +50,18 @@ class Phases:
             self.seconds[name] = self.seconds.get(name, 0.0) + elapsed
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How closely to look."""
+
+    requested: bool = False
+    """A person asked for it: what dry runs said before is asked anew."""
+    thorough: bool = False
+    """The server is also asked what would become of what is not there yet."""
+
+
 def observe(
-    application: Application, services: Services, phases: Phases, *, requested: bool = False
+    application: Application, services: Services, phases: Phases, manner: Manner
 ) -> Snapshot:
     """See what is desired and what is there."""
     with phases("fetch"):
@@ -64,31 +72,32 @@ def observe(
         manifests = services.renderer.render(application, tree)
     phases.revision = revision = replace(phases.revision, digest=digest)
     with phases("observe"):
-        cluster = services.cluster(application.destination.cluster)
-        parent = services.inventory(application.destination.cluster).read(application.name)
-        resources = _resources(cluster, manifests, parent)
-        known = resources.with_definitions(manifests)
-        located = locate(manifests, known, namespace=application.destination.namespace)
-        desired = tuple(
-            mark(item, application=application.name, set_id=parent.id) for item in located
-        )
-        return _Observation(application, services, cluster, parent, resources).snapshot(
-            desired, revision, requested=requested
-        )
+        return _look(application, services, manifests, revision, manner)
 
 
-def _resources(cluster: Cluster, manifests: Iterable[Manifest], parent: Parent) -> Resources:
-    """Discovery, asked again once if it does not know what is wanted or was applied.
+def observe_members(
+    application: Application, services: Services, phases: Phases, revision: Revision
+) -> Snapshot:
+    """See what is there where nothing is desired: no source is read."""
+    with phases("observe"):
+        return _look(application, services, (), revision, Manner(requested=True))
 
-    The version counts: a kind may have got it after the last discovery, and what seems not to be
-    served is applied without a look at the live object.
-    """
-    resources = cluster.resources()
-    wanted = {(m.api_version, str(m.body["kind"])) for m in manifests}
-    known = all(resources.find(*version) for version in wanted)
-    if not known or not parent.group_kinds <= resources.by_kind.keys():
-        resources = cluster.resources(fresh=True)
-    return resources
+
+def _look(
+    application: Application,
+    services: Services,
+    manifests: Sequence[Manifest],
+    revision: Revision,
+    manner: Manner,
+) -> Snapshot:
+    cluster = services.cluster(application.destination.cluster)
+    parent = services.inventory(application.destination.cluster).read(application.name)
+    resources = resources_for(cluster, parent, manifests)
+    known = resources.with_definitions(manifests)
+    located = locate(manifests, known, namespace=application.destination.namespace)
+    desired = tuple(mark(item, application=application.name, set_id=parent.id) for item in located)
+    look = _Observation(application, services, cluster, parent, resources, manner)
+    return look.snapshot(desired, revision)
 
 
 @dataclass
@@ -100,13 +109,15 @@ class _Observation:
     cluster: Cluster
     parent: Parent
     resources: Resources
+    manner: Manner
     unreadable: dict[ObjectKey, Refusal] = field(default_factory=dict)
 
-    def snapshot(
-        self, desired: tuple[Desired, ...], revision: Revision, *, requested: bool
-    ) -> Snapshot:
+    def snapshot(self, desired: tuple[Desired, ...], revision: Revision) -> Snapshot:
         served = {item.key: item for item in desired if self._is_served(item)}
-        listed = self._list_members(served.values())
+        listing = Members(
+            self.cluster, self.parent, self.resources, self.application.destination.namespace
+        )
+        listed = listing.list(item.resource for item in served.values() if item.resource)
         members = {key: body for (_, key), body in listed.items()}
         addresses = {key: resource for (resource, key) in listed}
         live = {
@@ -126,10 +137,9 @@ class _Observation:
             for key, item in compared.items()
             if ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
         )
-        predicted = self._predict(
-            [(item, live[key]) for key, item in compared.items() if key not in proven]
-        )
-        live |= {key: body for key, (body, _) in predicted.items()}
+        foreseen = self._foresee(compared, live, proven)
+        new = self._foresee_new(item for key, item in served.items() if key not in live)
+        live |= {key: seen.live for key, seen in foreseen.items()}
         return Snapshot(
             application=self.application,
             revision=revision,
@@ -139,12 +149,15 @@ class _Observation:
             members=members,
             resources=addresses,
             unreadable=self.unreadable,
-            proven=proven,
-            predicted={key: answer for key, (_, answer) in predicted.items()},
+            proven=proven - {key for key, seen in foreseen.items() if not seen.is_proven},
+            predicted={key: seen.answer for key, seen in foreseen.items()} | new,
+            takeovers={key: seen.takeover for key, seen in foreseen.items() if seen.takeover},
+            left={key: seen.left for key, seen in foreseen.items() if seen.left},
             elsewhere=self._ask_others(members, live, {item.key for item in desired}),
-            unlisted=self._unlisted(),
+            unlisted=listing.unlisted(),
             failed_groups=self.resources.failed,
-            requested=requested,
+            health=self._health_of_claims(live),
+            requested=self.manner.requested,
         )
 
     def _is_served(self, item: Desired) -> bool:
@@ -155,77 +168,6 @@ class _Observation:
         )
 
     # The objects that are there --------------------------------------------------------------
-
-    def _list_members(
-        self, wanted: Iterable[Desired]
-    ) -> Mapping[tuple[Resource, ObjectKey], Object]:
-        """One LIST by our label for each kind in each version that is wanted or was applied."""
-        kinds = {item.resource for item in wanted if item.resource is not None}
-        named = {resource.group_kind for resource in kinds}
-        for group_kind in self.parent.group_kinds - named:
-            resource = self.resources.preferred(group_kind)
-            if resource is not None:
-                kinds.add(resource)
-        if not self.parent.complete:
-            kinds |= {r for r in self.resources.listable() if r.group_kind not in named}
-        found: dict[tuple[Resource, ObjectKey], Object] = {}
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            ordered = sorted(kinds, key=lambda r: (r.group, r.kind, r.version))
-            for resource, bodies in zip(ordered, pool.map(self._list_kind, ordered), strict=True):
-                found |= {(resource, key_of(body)): body for body in bodies}
-        return found
-
-    def _list_kind(self, resource: Resource) -> Iterable[Object]:
-        selector = f"{PART_OF}={self.parent.id}"
-        try:
-            return self.cluster.list(resource, selector=selector)
-        except RefusedError as refusal:
-            if refusal.status == 404 and self._is_gone(resource):
-                return []
-            if refusal.status != 403 or not resource.namespaced:
-                return self._unless_only_searching(resource, refusal)
-        found: list[Object] = []
-        for namespace in self._namespaces():
-            try:
-                found += self.cluster.list(resource, namespace=namespace, selector=selector)
-            except RefusedError as refusal:
-                if refusal.status != 403 or not self._holds_nothing(namespace):
-                    found += self._unless_only_searching(resource, refusal)
-        return found
-
-    def _holds_nothing(self, namespace: str) -> bool:
-        """Whether a namespace that may not be listed has no members all the same.
-
-        The inventory's own namespace goes without saying in the parent, and rights to every kind
-        in it are not to be expected. Rights to one that is gone are gone with it.
-        """
-        if namespace == self.parent.namespace:
-            return True
-        try:
-            return self.cluster.get(NAMESPACES, "", namespace) is None
-        except RefusedError:
-            return False
-
-    def _is_gone(self, resource: Resource) -> bool:
-        """Whether a kind went after the last discovery; with its definition go its objects."""
-        resources = self.cluster.resources(fresh=True)
-        served = resources.find(resource.api_version, resource.kind)
-        return served is None and resource.group not in resources.failed
-
-    def _unless_only_searching(self, resource: Resource, refusal: RefusedError) -> list[Object]:
-        """A kind that the set is not known to contain may be out of reach; others may not."""
-        if refusal.status in (403, 404, 405) and resource.group_kind not in self._needed():
-            return []
-        raise refusal
-
-    def _needed(self) -> frozenset[GroupKind]:
-        return self.parent.group_kinds if self.parent.complete else frozenset()
-
-    def _namespaces(self) -> list[str]:
-        """Where to look with rights that are limited to namespaces."""
-        own = self.application.destination.namespace
-        namespaces = {*self.parent.namespaces, self.parent.namespace}
-        return sorted(namespaces | ({own} if own else set()))
 
     def _look_up(self, items: list[Desired]) -> dict[ObjectKey, Object]:
         """Objects that are wanted and do not carry our label may exist all the same."""
@@ -265,36 +207,74 @@ class _Observation:
             raise refused
         self.unreadable |= {item.key: refused.refusal for item in items}
 
-    def _predict(
-        self, items: list[tuple[Desired, Object]]
-    ) -> dict[ObjectKey, tuple[Object, Object | Refusal]]:
-        """What a dry run answers, and the live object that it answers to."""
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            pairs = pool.map(lambda pair: self._dry_run(*pair), items)
-            return {item.key: pair for (item, _), pair in zip(items, pairs, strict=True)}
+    def _foresee(
+        self,
+        wanted: Mapping[ObjectKey, Desired],
+        live: Mapping[ObjectKey, Object],
+        proven: Set[ObjectKey],
+    ) -> dict[ObjectKey, Foreseen]:
+        """What would become of each; of those that are proved only if kubectl owns some of it.
 
-    def _dry_run(self, item: Desired, live: Object) -> tuple[Object, Object | Refusal]:
-        """Both of one moment: a dry run answers with the version of what it was tried on.
-
-        Else what a controller wrote after the listing would look like a change of ours.
+        What a dry run said before is taken for an answer, unless a person asked for this run.
         """
-        resource = item.resource
-        if resource is None:
-            raise ValueError(f"{item.key} has no resource")
-        try:
-            answer = self.cluster.apply(resource, item.manifest.body, dry_run=True)
-            for _ in range(_LOOKS):
-                if _version(live) == _version(answer):
-                    break
-                live = self.cluster.get(resource, item.key.namespace, item.key.name) or live
-                if _version(live) != _version(answer):
-                    answer = self.cluster.apply(resource, item.manifest.body, dry_run=True)
-        except RefusedError as refused:
-            return live, refused.refusal
-        return live, answer
+        doubtful = {
+            key: item
+            for key, item in wanted.items()
+            if key not in proven or takeover.concerns(live[key])
+        }
+        known = {} if self.manner.requested else self._remembered(doubtful, live)
+        tried = self._try(
+            [(item, live[k], k in proven) for k, item in doubtful.items() if k not in known]
+        )
+        self._remember(doubtful, known, tried)
+        return known | tried
 
-    def _unlisted(self) -> frozenset[GroupKind]:
-        return frozenset(k for k in self.parent.group_kinds if k.group in self.resources.failed)
+    def _remembered(
+        self, doubtful: Mapping[ObjectKey, Desired], live: Mapping[ObjectKey, Object]
+    ) -> dict[ObjectKey, Foreseen]:
+        digests = {
+            digest_of(item.manifest.body, live[key]): key
+            for key, item in doubtful.items()
+            if not takeover.concerns(live[key])
+        }
+        known = self.services.verdicts.known(self.application.name, digests)
+        return {digests[d]: Foreseen(live[digests[d]], live[digests[d]]) for d in known}
+
+    def _remember(
+        self,
+        doubtful: Mapping[ObjectKey, Desired],
+        known: Mapping[ObjectKey, Foreseen],
+        tried: Mapping[ObjectKey, Foreseen],
+    ) -> None:
+        new = {key: seen for key, seen in tried.items() if seen.changes_nothing}
+        if new:
+            unchanged = {**known, **new}.items()
+            digests = [digest_of(doubtful[key].manifest.body, seen.live) for key, seen in unchanged]
+            self.services.verdicts.remember(self.application.name, digests)
+
+    def _try(self, items: list[tuple[Desired, Object, bool]]) -> dict[ObjectKey, Foreseen]:
+        trials = Trials(self.cluster)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            seen = pool.map(lambda item: trials.foresee(item[0], item[1], proven=item[2]), items)
+            return {item.key: found for (item, _, _), found in zip(items, seen, strict=True)}
+
+    def _foresee_new(self, items: Iterable[Desired]) -> dict[ObjectKey, Object | Refusal]:
+        """What would become of objects that are not there yet: one request for each, so that it
+        is asked only where a person is going to read it."""
+        if self.application.sync.automatic and not self.manner.thorough:
+            return {}
+        new = [item for item in items if item.key not in self.unreadable]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            answers = pool.map(Trials(self.cluster).create, new)
+            return {item.key: answer for item, answer in zip(new, answers, strict=True) if answer}
+
+    def _health_of_claims(self, live: Mapping[ObjectKey, Object]) -> dict[ObjectKey, Assessment]:
+        claims = Claims(self.cluster)
+        return {
+            key: claims.assess(body)
+            for key, body in live.items()
+            if key.kind == "PersistentVolumeClaim"
+        }
 
     # The other applications ------------------------------------------------------------------
 
@@ -333,6 +313,18 @@ class _Observation:
         return labels_of(body)[PART_OF]
 
 
+def is_same_cluster(one: str, other: str, services: Services) -> bool | None:
+    """Whether two destinations name one cluster, which may have several names; None if that
+    cannot be told."""
+    if one == other:
+        return True
+    try:
+        ids = {services.cluster(name).identity() for name in (one, other)}
+    except TowlineError:
+        return None  # this host has no way to that destination
+    return None if "" in ids else len(ids) == 1
+
+
 @dataclass
 class _Others:
     """What the other applications of the cluster want, rendered at most once each."""
@@ -368,16 +360,9 @@ class _Others:
                 yield other
 
     def _is_here(self, other: Application) -> bool | None:
-        """Whether another deploys to this very cluster, which may have several names as a
-        destination; None if that cannot be told."""
+        """Whether another deploys to this very cluster; None if that cannot be told."""
         ours, theirs = self.application.destination.cluster, other.destination.cluster
-        if ours == theirs:
-            return True
-        try:
-            ids = {self.services.cluster(name).identity() for name in (ours, theirs)}
-        except TowlineError:
-            return None  # this host has no way to that destination
-        return None if "" in ids else len(ids) == 1
+        return is_same_cluster(ours, theirs, self.services)
 
     def _claim(self, other: Application, key: ObjectKey) -> Elsewhere:
         wanted = self._keys(other)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
@@ -129,6 +129,20 @@ class Cluster(Protocol):
     def apply(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:
         """Server-side apply by our field manager, by force; raises RefusedError."""
 
+    def patch(
+        self,
+        resource: Resource,
+        live: Object,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> Object:
+        """A JSON patch (RFC 6902) of exactly this state of a live object (resourceVersion).
+
+        It needs the same right as an apply. Raises RefusedError, with status 409 if the object
+        was written to meanwhile.
+        """
+
     def delete(self, resource: Resource, live: Object) -> bool:
         """Delete exactly this live object (UID and resourceVersion); raises RefusedError.
 
@@ -137,11 +151,30 @@ class Cluster(Protocol):
 
 
 class Inventory(Protocol):
+    @property
+    def namespace(self) -> str:
+        """Where the parents are kept."""
+
     def read(self, application: str) -> Parent:
         """Raises PermanentError if the parent is another tool's."""
 
     def write(self, parent: Parent) -> Parent:
         """Compare and set by resourceVersion; raises LeaseLostError if another run was first."""
+
+    def parents(self) -> Sequence[Parent]:
+        """The sets of this installation on the cluster, by application.
+
+        What other tools keep there is left out. Raises RefusedError where the rights are missing.
+        """
+
+    def bodies(self) -> Mapping[str, Object]:
+        """By application, each ConfigMap that is a parent, or stands where one would, as it is."""
+
+    def remove(self, parent: Parent) -> None:
+        """Delete exactly this parent (UID and resourceVersion).
+
+        Raises LeaseLostError if it was changed meanwhile.
+        """
 
 
 # Redis ---------------------------------------------------------------------------------------
@@ -150,6 +183,8 @@ class Inventory(Protocol):
 class Scope(StrEnum):
     REPOSITORY = "repository"
     APPLICATION = "application"
+    CLUSTER = "cluster"
+    """Only what is due: a survey is a look, and needs no mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +254,25 @@ class Looks(Protocol):
         """The latest look that has ended; None if that is not known."""
 
 
+class Verdicts(Protocol):
+    """What dry runs found unchanged, by the digests of `towline.core.verdicts`. May forget."""
+
+    def known(self, application: str, digests: Iterable[str]) -> frozenset[str]:
+        """Those of the digests that were remembered, not long ago."""
+
+    def remember(self, application: str, digests: Iterable[str]) -> None:
+        """These, and no others, from now on."""
+
+
+class NoVerdicts:
+    """For a process on its own: the server is asked each time."""
+
+    def known(self, application: str, digests: Iterable[str]) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def remember(self, application: str, digests: Iterable[str]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """Whether a refresh must be queued, and whether this delivery was seen before."""
@@ -255,7 +309,13 @@ class Expectations(Protocol):
 class Ledger(Protocol):
     """What happened, for people to read. Nothing here is authority."""
 
-    def record_run(self, run: Mapping[str, Any]) -> None: ...
+    def record_run(self, run: Mapping[str, Any], *, is_status: bool = True) -> None:
+        """Keep a run; `is_status` is false for one that says nothing of how the application
+        stands."""
+
+    def amend_run(self, run_id: str, later: Mapping[str, Any]) -> None:
+        """How an application stands by a later look of the same run; nothing if it is gone."""
+
     def run(self, run_id: str) -> Mapping[str, Any] | None: ...
     def runs(self, application: str, *, limit: int = 20) -> Sequence[Mapping[str, Any]]: ...
     def status(self, application: str) -> Mapping[str, Any] | None: ...
@@ -264,6 +324,12 @@ class Ledger(Protocol):
     def plan(self, application: str) -> Mapping[str, Any] | None: ...
     def record_source(self, repository: str, *, error: str) -> None: ...
     def source_error(self, repository: str) -> str: ...
+
+    def record_survey(self, cluster: str, survey: Mapping[str, Any] | None) -> None:
+        """What a look for abandoned sets found on a cluster; None forgets the cluster."""
+
+    def surveys(self) -> Mapping[str, Mapping[str, Any]]:
+        """By cluster, what the last look found that was answered."""
 
 
 class Clock(Protocol):
@@ -286,3 +352,4 @@ class Services:
     """By the name of a destination; raises PermanentError for one that is not configured."""
     inventory: Callable[[str], Inventory]
     clock: Clock
+    verdicts: Verdicts = field(default_factory=NoVerdicts)

@@ -12,19 +12,22 @@ from dataclasses import dataclass, replace
 
 from towline.core.application import Application
 from towline.core.errors import LeaseLostError, TowlineError
+from towline.core.inventory import Parent
 from towline.core.objects import ObjectKey
 from towline.core.outcome import Outcome, Result, ResultKind
 from towline.core.plan import HoldScope, Plan
 from towline.core.planning import make_plan
+from towline.core.rollout import Rollout, job_digest, moved
 from towline.execute import Executor
-from towline.observe import Phases, observe
+from towline.observe import Manner, Phases, observe
 from towline.ports import Inventory, Services
 
 
 def plan(application: Application, services: Services, *, requested: bool = False) -> Plan:
     """What a run would do now, without doing it."""
     phases = Phases(services.clock.monotonic)
-    return make_plan(observe(application, services, phases, requested=requested))
+    manner = Manner(requested=requested, thorough=True)
+    return make_plan(observe(application, services, phases, manner))
 
 
 @dataclass(frozen=True)
@@ -43,56 +46,85 @@ def reconcile(application: Application, services: Services, attempt: Attempt) ->
     Raises TowlineError for what ends the whole run; the attempt's phases then say how far it
     came. An object's failure is in the outcome.
     """
-    snapshot = observe(application, services, attempt.phases, requested=attempt.requested)
+    manner = Manner(requested=attempt.requested)
+    snapshot = observe(application, services, attempt.phases, manner)
     with attempt.phases("plan"):
         made = make_plan(snapshot)
-    return carry_out(
+    outcome = carry_out(
         made, services, attempt, cluster=application.destination.cluster, members=snapshot.members
     )
+    return replace(outcome, timeout=application.sync.timeout.total_seconds())
 
 
 def carry_out(
     made: Plan, services: Services, attempt: Attempt, *, cluster: str, members: Iterable[ObjectKey]
 ) -> Outcome:
     """Claim, execute and settle a plan; `members` are all that carry the application's label."""
-    phases = attempt.phases
+    phases, clock = attempt.phases, services.clock
     inventory = services.inventory(cluster)
-    made = _claim(made, inventory, frozenset(members), attempt.run)
+    rollout = moved(made.parent.rollout, made.revision.digest, clock.now())
+    made = _claim(made, inventory, frozenset(members), attempt.run, rollout)
     with phases("apply"):
-        results = Executor(
-            made, services.cluster(cluster), services.clock, attempt.still_held
-        ).run()
+        results = Executor(made, services.cluster(cluster), clock, attempt.still_held).run()
     # Who changed the inventory meanwhile (a person's word) has this application looked at again,
     # and that run settles; what was done here is to be told all the same.
     with phases("settle"), suppress(LeaseLostError):
-        _settle(made, inventory, results)
-    return Outcome(made.application, made.revision, made, results, phases=phases.seconds)
+        made = replace(made, parent=_settle(made, inventory, results, rollout))
+    return Outcome(
+        application=made.application,
+        revision=made.revision,
+        plan=made,
+        results=results,
+        phases=phases.seconds,
+        rollout=made.parent.rollout,
+        ended=clock.now(),
+    )
 
 
-def _claim(made: Plan, inventory: Inventory, members: frozenset[ObjectKey], run: str) -> Plan:
+def _claim(
+    made: Plan,
+    inventory: Inventory,
+    members: frozenset[ObjectKey],
+    run: str,
+    rollout: Rollout,
+) -> Plan:
     """Widen the parent to old and new before the first write; nothing if there is none.
 
     One that cannot be believed is written in any case: where an object fails it is never settled,
-    and each run would have to look for members among all kinds.
+    and each run would have to look for members among all kinds. So is when a revision began that
+    waits before its first write.
     """
-    rebuild = not made.parent.complete and made.changes and not made.held(HoldScope.ALL)
-    if not made.permitted and not rebuild:
+    if made.held(HoldScope.ALL):
+        return made
+    rebuild = not made.parent.complete and made.changes
+    begins = made.waiting and not made.has_begun
+    if not (made.permitted or rebuild or begins):
         return made
     keys = made.keys_left() | {c.key for c in made.changes if c.key in members}
-    return replace(made, parent=inventory.write(made.parent.claimed(keys, run=run)))
+    claimed = made.parent.claimed(keys, run=run, rollout=rollout)
+    return replace(made, parent=inventory.write(claimed))
 
 
-def _settle(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None:
-    """Shrink the parent to what is left, and note what was applied, once all of it was done."""
+def _settle(
+    made: Plan, inventory: Inventory, results: Iterable[Result], rollout: Rollout
+) -> Parent:
+    """Shrink the parent to what is left, and note what was applied, once all of it was done.
+
+    Which Jobs have run is noted in any case, for they may be gone before the next run.
+    """
     results = tuple(results)
-    waits = made.held(HoldScope.ALL) or made.held(HoldScope.PRUNE)
-    if waits or any(result.kind is ResultKind.FAILED for result in results):
-        return
+    jobs = _jobs(made, results)
+    if not _is_done(made, results):
+        noted = replace(made.parent, jobs=jobs)
+        return made.parent if jobs == made.parent.jobs else inventory.write(noted)
     # What lingers is still there: the next runs look for it, and say what it waits for.
     deleted = [r.key for r in results if r.kind is ResultKind.DELETED and not r.lingers]
     revision = f"{made.revision.ref}@{made.revision.commit}"
     settled = made.parent.settled(
         made.keys_left(deleted), revision=revision, applied=made.revision.digest
+    )
+    settled = replace(
+        settled, jobs=jobs, rollout=made.parent.rollout if made.has_begun else rollout
     )
     if made.unlisted:
         # Where their members are is not known now either.
@@ -105,7 +137,28 @@ def _settle(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None
         settled, complete=True
     )
     if made.permitted or not as_it_was or (not made.parent.complete and made.changes):
-        inventory.write(settled)
+        return inventory.write(settled)
+    return made.parent
+
+
+def _is_done(made: Plan, results: Iterable[Result]) -> bool:
+    held = made.held(HoldScope.ALL) or made.held(HoldScope.PRUNE)
+    return not held and not any(r.waits or r.kind is ResultKind.FAILED for r in results)
+
+
+_RAN = (ResultKind.CREATED, ResultKind.RECREATED, ResultKind.UPDATED, ResultKind.UNCHANGED)
+
+
+def _jobs(made: Plan, results: Iterable[Result]) -> dict[str, str]:
+    """Jobs that have run and may go by themselves, as Git names them now."""
+    ran = {result.key for result in results if result.kind in _RAN}
+    jobs: dict[str, str] = {}
+    for change in made.changes:
+        digest = job_digest(change.manifest) if change.manifest else None
+        name = f"{change.key.namespace}/{change.key.name}"
+        if digest and (change.key in ran or made.parent.jobs.get(name) == digest):
+            jobs[name] = digest
+    return jobs
 
 
 def failed(application: Application, error: TowlineError, attempt: Attempt) -> Outcome:

@@ -104,6 +104,8 @@ RECONCILE_TASK = "towline.reconcile"
 PLAN_TASK = "towline.plan"
 STEER_TASK = "towline.steer"
 TICK_TASK = "towline.tick"
+SURVEY_TASK = "towline.survey"
+PRUNE_TASK = "towline.prune"
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:

@@ -11,7 +11,8 @@ from towline.core.application import Application, json_schema
 from towline.core.outcome import Status, Trigger, TriggerKind
 from towline.core.steering import Steer, Verb
 from towline.ports import Scope
-from towline.settings import PLAN_TASK, RECONCILE_TASK, STEER_TASK
+from towline.settings import PLAN_TASK, PRUNE_TASK, RECONCILE_TASK, STEER_TASK
+from webhook import abandoned
 from webhook.access import require_token
 from webhook.office import Office
 from webhook.providers import BadPayloadError
@@ -37,17 +38,26 @@ def _application(name: str) -> Application:
     return found
 
 
+def _is_described(name: str) -> bool:
+    return name in _office().documents().applications
+
+
 @api.get("/applications")
 def applications() -> Answer:
     office = _office()
     known = office.documents().applications
     statuses = office.ledger.statuses(list(known))
     items = [_view(application, statuses[name]) for name, application in known.items()]
+    items += [abandoned.view(one, office) for one in abandoned.sets(office)]
     return jsonify(items=items, documents_error=office.documents.error)
 
 
 @api.get("/applications/<name>")
 def application(name: str) -> Answer:
+    """By its document; without one, as the set that it left behind."""
+    left = None if _is_described(name) else next(iter(abandoned.sets(_office(), name)), None)
+    if left:
+        return jsonify(abandoned.view(left, _office()))
     found = _application(name)
     return jsonify(_view(found, _office().ledger.status(name)))
 
@@ -72,9 +82,12 @@ def _view(application: Application, status: Any) -> dict[str, Any]:
 
 @api.get("/applications/<name>/runs")
 def runs(name: str) -> Answer:
-    _application(name)
+    """Also of an application that is gone, while they are kept."""
     limit = min(request.args.get("limit", 20, type=int) or 20, _MOST)
-    return jsonify(items=_office().ledger.runs(name, limit=max(1, limit)))
+    found = _office().ledger.runs(name, limit=max(1, limit))
+    if not found and not abandoned.sets(_office(), name):
+        _application(name)
+    return jsonify(items=found)
 
 
 @api.get("/runs/<run_id>")
@@ -87,7 +100,13 @@ def run(run_id: str) -> Answer:
 
 @api.get("/applications/<name>/diff")
 def last_diff(name: str) -> Answer:
-    """The last fresh plan that was asked for, or the plan of the last run."""
+    """The last fresh plan that was asked for, or the plan of the last run.
+
+    Of an abandoned set, or with `?cluster=`: the last plan of pruning it.
+    """
+    cluster = request.args.get("cluster")
+    if cluster or (not _is_described(name) and abandoned.sets(_office(), name)):
+        return jsonify(abandoned.last_plan(_office(), name, cluster))
     _application(name)
     ledger = _office().ledger
     latest = next(iter(ledger.runs(name, limit=1)), None)
@@ -137,10 +156,7 @@ def resume(name: str) -> Answer:
 @api.post("/applications/<name>/approve")
 def approve(name: str) -> Answer:
     """The body names the plan: `{"plan": DIGEST}`."""
-    try:
-        digest = parse_json(request.get_data(cache=False)).get("plan")
-    except BadPayloadError as error:
-        abort(400, str(error))
+    digest = _body().get("plan")
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         abort(400, 'send {"plan": DIGEST} with the whole digest of the plan that waits')
     return _steer(name, Verb.APPROVE, digest)
@@ -148,11 +164,35 @@ def approve(name: str) -> Answer:
 
 def _steer(name: str, verb: Verb, value: str = "") -> Answer:
     _application(name)
+    return _say(STEER_TASK, Steer(name, verb, g.actor, _office().now(), value))
+
+
+@api.post("/applications/<name>/prune")
+def prune(name: str) -> Answer:
+    """Of an abandoned set: `{}` asks a worker for the plan, `{"plan": DIGEST}` has exactly that
+    carried out; `"cluster"` says which, where there are several."""
+    body = _body(or_nothing=True)
+    cluster = abandoned.meant_cluster(_office(), name, body.get("cluster"))
+    digest = body.get("plan", "")
+    if not isinstance(digest, str) or not (digest == "" or _DIGEST.fullmatch(digest)):
+        abort(400, 'send {} for the plan, or {"plan": DIGEST} with the whole digest to prune by')
+    return _say(PRUNE_TASK, Steer(name, Verb.PRUNE, g.actor, _office().now(), digest, cluster))
+
+
+def _say(task: str, said: Steer) -> Answer:
+    """Send a person's word, signed."""
     office = _office()
-    asked = office.now()
-    steer = Steer(name, verb, g.actor, asked, value)
-    office.send(STEER_TASK, [steer.signed(office.settings.signing_key)])
-    return jsonify(application=name, verb=verb, at=asked), 202
+    office.send(task, [said.signed(office.settings.signing_key)])
+    told = {"cluster": said.cluster} if said.cluster else {}
+    return jsonify(application=said.application, verb=said.verb, at=said.at, **told), 202
+
+
+def _body(*, or_nothing: bool = False) -> dict[str, Any]:
+    data = request.get_data(cache=False)
+    try:
+        return parse_json(b"{}" if or_nothing and not data else data)
+    except BadPayloadError as error:
+        abort(400, str(error))
 
 
 @api.get("/deliveries")

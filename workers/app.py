@@ -15,11 +15,18 @@ from kombu.exceptions import OperationalError
 
 from towline import settings as names
 from towline.adapters.documents import DocumentFiles
-from towline.adapters.redis import RedisInbox, RedisLedger, RedisLooks, RedisMarks, connect
+from towline.adapters.redis import (
+    RedisInbox,
+    RedisLedger,
+    RedisLooks,
+    RedisMarks,
+    RedisVerdicts,
+    connect,
+)
 from towline.adapters.services import build_services
 from towline.core.application import Application
 from towline.core.outcome import Trigger, TriggerKind
-from workers import refresh
+from workers import refresh, surveying
 from workers.room import Room
 
 log = logging.getLogger(__name__)
@@ -66,6 +73,9 @@ class CeleryQueue:
         limits = names.time_limits(application.sync.timeout.total_seconds())
         self._send(names.RECONCILE_TASK, application.name, queue=queue, **limits)
 
+    def survey(self, cluster: str, *, queue: str) -> None:
+        self._send(names.SURVEY_TASK, cluster, queue=queue)
+
     def _send(self, task: str, name: str, **options: Any) -> None:
         try:
             app.send_task(task, args=[name], **options)
@@ -82,8 +92,9 @@ def room() -> Room:
 def _room(pid: int) -> Room:  # noqa: ARG001
     redis = connect(settings.redis_url)
     documents = DocumentFiles(settings.applications, protocols=settings.git_protocols)
+    verdicts = RedisVerdicts(redis, lambda: settings.signing_key)
     return Room(
-        services=build_services(settings, documents, RedisLooks(redis)),
+        services=build_services(settings, documents, RedisLooks(redis), verdicts),
         marks=RedisMarks(redis),
         ledger=RedisLedger(redis),
         expectations=RedisInbox(redis),
@@ -96,6 +107,7 @@ def _room(pid: int) -> Room:  # noqa: ARG001
 def _look_at_everything(**_: Any) -> None:
     """What happened while no worker ran is seen at once, not at the next interval."""
     refresh.mark_all(room(), Trigger(TriggerKind.CHANGE, "worker start", time.time()))
+    surveying.queue_all(room())
 
 
 @setup_logging.connect

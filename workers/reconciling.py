@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 
@@ -11,7 +13,7 @@ from towline import reconcile as engine
 from towline.core.application import Application
 from towline.core.errors import PermanentError, TemporaryError, TowlineError
 from towline.core.outcome import Outcome, Status, TriggerKind
-from towline.core.record import Record, plan_record, run_record
+from towline.core.record import Record, first_times, plan_record, run_record
 from towline.observe import Phases
 from towline.ports import Lease, Scope
 from workers.room import Room, give_back, given_back
@@ -43,7 +45,7 @@ def _reconcile(name: str, lease: Lease, room: Room) -> None:
     outcome, error = _run(application, room, lease, run)
     ended = room.services.clock.now()
     record = run_record(outcome, run=run, trigger=lease.trigger, started=started, ended=ended)
-    room.ledger.record_run(_with_applied(record, room))
+    _record(record, room)
     _log(outcome, run, ended - started)
     _release(application, outcome, error, lease, room)
 
@@ -85,11 +87,31 @@ def _set_aside_poison(lease: Lease) -> None:
         )
 
 
-def _with_applied(record: Record, room: Room) -> Record:
+def _record(record: Record, room: Room) -> None:
+    """A look at what an earlier run left on its way belongs to that run, if it wrote nothing."""
+    earlier = room.ledger.status(record["application"]) or {}
+    record["rollout"] = first_times(record["rollout"], earlier.get("rollout"))
+    if _goes_on(record, earlier):
+        room.ledger.amend_run(earlier["id"], record)
+    else:
+        room.ledger.record_run(_with_applied(record, earlier))
+
+
+def _goes_on(record: Record, earlier: Mapping[str, Any]) -> bool:
+    same = ("digest", "objects")
+    causes = [(run["trigger"]["detail"], run["trigger"]["at"]) for run in (record, earlier) if run]
+    return (
+        bool(earlier.get("pending"))
+        and not record["wrote"]
+        and causes[0] == causes[1]
+        and all(record[name] == earlier.get(name) for name in same)
+    )
+
+
+def _with_applied(record: Record, earlier: Mapping[str, Any]) -> Record:
     """Keep saying what was applied last while runs fail."""
     if record["status"] == Status.SYNCED:
         return {**record, "applied_commit": record["commit"], "applied_at": record["ended"]}
-    earlier = room.ledger.status(record["application"]) or {}
     kept = {name: earlier.get(name) for name in ("applied_commit", "applied_at")}
     if record["objects"] is None:
         kept["objects"] = earlier.get("objects")
@@ -112,7 +134,10 @@ def _release(
     elif error is not None and not isinstance(error, TowlineError):
         give_back(lease, requeue, served=False, retry_after=RETRY_SECONDS)
         raise error
-    elif outcome.failures:
+    elif outcome.pending:
+        if give_back(lease, requeue, served=False, retry_after=outcome.look_after):
+            raise TemporaryError(f"{application.name} is on its way", delay=outcome.look_after)
+    elif outcome.failures or outcome.waits:
         give_back(lease, requeue, served=False, retry_after=RETRY_SECONDS)
     else:
         give_back(lease, requeue, served=True)
@@ -122,11 +147,10 @@ def _log(outcome: Outcome, run: str, seconds: float) -> None:
     counts = ", ".join(f"{number} {kind}" for kind, number in outcome.counts.items()) or "nothing"
     commit = outcome.revision.commit[:12] if outcome.revision else "no revision"
     level = logging.WARNING if outcome.status is Status.FAILED else logging.INFO
-    message = "application %s: %s at %s: %s in %.3f s (run %s)%s"
+    message = "application %s: %s and %s at %s: %s in %.3f s (run %s)%s"
+    stands = (outcome.application, outcome.status, outcome.health, commit)
     detail = f": {outcome.message}" if outcome.message else ""
-    log.log(
-        level, message, outcome.application, outcome.status, commit, counts, seconds, run, detail
-    )
+    log.log(level, message, *stands, counts, seconds, run, detail)
 
 
 def plan(name: str, room: Room) -> None:

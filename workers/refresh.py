@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from towline.core.application import Application
 from towline.core.errors import SourceError, TemporaryError, TowlineError
 from towline.core.outcome import Status, Trigger, TriggerKind
-from towline.ports import Lease, Scope
+from towline.ports import Lease, Scope, Tree
 from workers.room import Room, give_back, given_back
 
 log = logging.getLogger(__name__)
@@ -80,19 +82,36 @@ def _mark_moved(repository: str, lease: Lease, room: Room) -> None:
     trigger = lease.trigger
     if trigger.kind is TriggerKind.RESYNC:
         trigger = replace(trigger, kind=TriggerKind.CHANGE)
-    for application in room.documents.following(repository):
-        if _has_moved(application, room):
+    following = room.documents.following(repository)
+    statuses = room.ledger.statuses([application.name for application in following])
+    heads: dict[tuple[str, str], list[Application]] = {}
+    for application in following:
+        source = application.source
+        heads.setdefault((source.repository, source.describes), []).append(application)
+    for applications in heads.values():
+        for application in _moved(applications, statuses, room):
             room.want_reconcile(application, trigger)
 
 
-def _has_moved(application: Application, room: Room) -> bool:
-    """Whether what the application renders differs from what its last good run rendered."""
-    status = room.ledger.status(application.name)
+def _moved(
+    applications: Sequence[Application], statuses: Mapping[str, Any], room: Room
+) -> Iterable[Application]:
+    """Those that follow one ref and whose render differs from their last good run's.
+
+    The tree is opened once, however many they are.
+    """
+    try:
+        with room.services.repositories.tree(applications[0].source) as tree:
+            return [a for a in applications if _has_moved(a, statuses[a.name], tree, room)]
+    except TowlineError:
+        return applications  # the runs will say what is wrong
+
+
+def _has_moved(application: Application, status: Any, tree: Tree, room: Room) -> bool:
     if status is None or status.get("status") == Status.FAILED:
         return True
     try:
-        with room.services.repositories.tree(application.source) as tree:
-            return status.get("digest") != room.services.renderer.digest(application, tree)
+        return bool(status.get("digest") != room.services.renderer.digest(application, tree))
     except TowlineError:
         return True  # the run will say what is wrong
 

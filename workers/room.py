@@ -18,6 +18,8 @@ class Queue(Protocol):
 
     def reconcile(self, application: Application, *, queue: str) -> None: ...
 
+    def survey(self, cluster: str, *, queue: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Room:
@@ -36,7 +38,7 @@ class Room:
     def is_furnished(self) -> bool:
         """Whether documents were ever read here: a process that began while they were in error
         knows no application, and must not take that for an answer."""
-        return bool(self.documents.applications)
+        return self.documents.read
 
     def want_refresh(self, repository: str, trigger: Trigger) -> None:
         if self.marks.want(Scope.REPOSITORY, repository, trigger):

@@ -21,13 +21,8 @@ def steer(message: dict[str, Any], room: Room) -> None:
     A message that was not signed here is logged and dropped.
     """
     now = room.services.clock.now()
-    try:
-        said = verified(message, room.signing_key(), now=now)
-    except PermanentError as error:
-        log.warning("%s", error)
-        return
-    except (AttributeError, KeyError, TypeError, ValueError):
-        log.warning("a message to steer an application is malformed: ignored")
+    said = heard(message, room, now)
+    if said is None:
         return
     application = room.documents.applications.get(said.application)
     if application is None:
@@ -35,15 +30,37 @@ def steer(message: dict[str, Any], room: Room) -> None:
         return
     inventory = room.services.inventory(application.destination.cluster)
     parent = inventory.read(application.name)
-    if parent.steered is not None and said.at <= parent.steered:
-        log.warning("application %s: %s came too late or twice", said.application, said.verb)
+    if is_late(said, parent):
         return
-    inventory.write(replace(_steered(parent, said), steered=said.at))
+    steered = _steered(parent, said)
+    if steered is None:
+        log.warning("application %s: %s is no word to note: ignored", application.name, said.verb)
+        return
+    inventory.write(replace(steered, steered=said.at))
     log.info("application %s: %s by %s", said.application, said.verb, said.actor)
     room.want_reconcile(application, Trigger(TriggerKind.SYNC, f"{said.verb} {said.actor}", now))
 
 
-def _steered(parent: Parent, said: Steer) -> Parent:
+def heard(message: dict[str, Any], room: Room, now: float) -> Steer | None:
+    """What a message says; None, and a line in the log, if it was not signed here just now."""
+    try:
+        return verified(message, room.signing_key(), now=now)
+    except PermanentError as error:
+        log.warning("%s", error)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        log.warning("a message to steer an application is malformed: ignored")
+    return None
+
+
+def is_late(said: Steer, parent: Parent) -> bool:
+    """Whether a later word came before it, or itself."""
+    late = parent.steered is not None and said.at <= parent.steered
+    if late:
+        log.warning("application %s: %s came too late or twice", said.application, said.verb)
+    return late
+
+
+def _steered(parent: Parent, said: Steer) -> Parent | None:
     match said.verb:
         case Verb.SUSPEND:
             return replace(parent, suspended=said.actor)
@@ -51,3 +68,5 @@ def _steered(parent: Parent, said: Steer) -> Parent:
             return replace(parent, suspended=None)
         case Verb.APPROVE:
             return replace(parent, approved=said.value)
+        case Verb.PRUNE:
+            return None

@@ -8,8 +8,16 @@ from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
 
 from towline.core.errors import TemporaryError
-from towline.settings import PLAN_TASK, RECONCILE_TASK, REFRESH_TASK, STEER_TASK, TICK_TASK
-from workers import reconciling, refresh, steering, tick
+from towline.settings import (
+    PLAN_TASK,
+    PRUNE_TASK,
+    RECONCILE_TASK,
+    REFRESH_TASK,
+    STEER_TASK,
+    SURVEY_TASK,
+    TICK_TASK,
+)
+from workers import pruning, reconciling, refresh, steering, surveying, tick
 from workers.app import app, room
 
 _LONGEST_RETRY = 60.0
@@ -37,6 +45,17 @@ def plan_task(application: str) -> None:
 def steer_task(self: Task, message: dict[str, Any]) -> None:
     with _retried(self):
         steering.steer(message, room())
+
+
+@app.task(name=PRUNE_TASK, bind=True, max_retries=None)
+def prune_task(self: Task, message: dict[str, Any]) -> None:
+    with _retried(self):
+        pruning.prune(message, room())
+
+
+@app.task(name=SURVEY_TASK)
+def survey_task(cluster: str) -> None:
+    surveying.survey(cluster, room())
 
 
 @app.task(name=TICK_TASK)

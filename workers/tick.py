@@ -9,6 +9,7 @@ from towline.core.outcome import Trigger, TriggerKind
 from towline.core.schedule import slot_of
 from towline.ports import Scope
 from towline.settings import RESYNC_QUEUE
+from workers import surveying
 from workers.room import Room
 
 
@@ -17,6 +18,7 @@ def tick(room: Room) -> None:
         _forget_removed(room)
     _mark_due(room)
     _queue_unserved(room)
+    surveying.queue_due(room)
 
 
 def _forget_removed(room: Room) -> None:

@@ -10,25 +10,10 @@ from typer.testing import CliRunner
 
 from tests.engine.world import World, config_map
 from towline.cli.app import app, main
-from towline.sandbox.kubernetes import SandboxCluster
 
 SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: %s}\n"
 
 run = CliRunner()
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    with SandboxCluster(token="for-the-test") as cluster:
-        world = World(tmp_path, cluster, monkeypatch)
-        documents = tmp_path / "applications.yaml"
-        documents.write_text(world.application("app"), encoding="utf-8")
-        monkeypatch.setenv("TOWLINE_APPLICATIONS", str(documents))
-        monkeypatch.setenv("TOWLINE_DATA_DIR", str(tmp_path / "cli-data"))
-        monkeypatch.setenv("TOWLINE_GIT_PROTOCOLS", "file")
-        world.applications(world.application("app"))
-        yield world
-        world.services.cluster.close()  # type: ignore[attr-defined]
 
 
 def test_validate_accepts_good_documents(world: World) -> None:

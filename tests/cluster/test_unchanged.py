@@ -17,7 +17,7 @@ from tests.engine.world import World
 from towline.core.desired import Desired
 from towline.core.objects import Object
 from towline.core.plan import Snapshot
-from towline.observe import Phases, observe
+from towline.observe import Manner, Phases, observe
 
 __all__ = ["clusters", "world"]
 
@@ -173,7 +173,9 @@ def test_real_manifests(world: World, record_property: Note, path: str) -> None:
 def _judge(world: World, note: Note, what: str, *, most: float = 0.1) -> None:
     """Each object against a dry run: none that is proven unchanged may differ."""
     application = world.documents.applications["app"]
-    snapshot = observe(application, world.services, Phases(world.services.clock.monotonic))
+    snapshot = observe(
+        application, world.services, Phases(world.services.clock.monotonic), Manner()
+    )
     needless = 0
     for item in snapshot.desired:
         same = _is_left_alone(world, item)

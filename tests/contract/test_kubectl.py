@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cluster.fixtures import eventually, wait_until_furnished
+from tests.cluster.kubectl import BINARY, Kubectl
 from tests.cluster.servers import ApiServer
 from tests.contract.widgets import Widgets
 
-Kubectl = Callable[..., str]
-
-BINARY = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
 pytestmark = pytest.mark.skipif(BINARY is None, reason="kubectl is not installed")
 
 DEPLOYMENT = {
@@ -39,27 +32,7 @@ DEPLOYMENT = {
 
 @pytest.fixture
 def kubectl(server: ApiServer, namespace: str, tmp_path: Path) -> Kubectl:
-    """`kubectl(*arguments, given=object)`: what it printed; fails with what it complained of."""
-    environment = {
-        "HOME": str(tmp_path),
-        "KUBECONFIG": str(server.kubeconfig),
-        "PATH": "/usr/bin:/bin",
-    }
-
-    def run(*arguments: str, given: Any = None, code: int | None = 0) -> str:
-        result = subprocess.run(
-            [str(BINARY), "-n", namespace, *arguments],
-            input=json.dumps(given) if given else None,
-            capture_output=True,
-            env=environment,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert code is None or result.returncode == code, result.stderr
-        return result.stderr if code else result.stdout
-
-    return run
+    return Kubectl(server.kubeconfig, tmp_path, namespace)
 
 
 def test_server_side_apply(kubectl: Kubectl) -> None:

@@ -217,13 +217,13 @@ class Place:
     """A namespace of one server for all tests of this module."""
 
     def __init__(self, server: ApiServer, namespace: str) -> None:
-        self._server = server
+        self.server = server
         self._namespace = namespace
 
     def request(self, method: str, path: str, body: Any = None, form: str = "") -> tuple[int, Any]:
         data = None if body is None else json.dumps(self._placed(body))
         headers = {"Content-Type": form or "application/json"}
-        response = self._server.request(method, path, data, headers)
+        response = self.server.request(method, path, data, headers)
         return response.status, servers.parsed(response.data)
 
     def apply(self, path: str, body: Object, manager: str, query: str = "") -> tuple[int, Any]:
@@ -241,7 +241,7 @@ class Place:
 
     def delete(self, plural: str) -> None:
         self.request("DELETE", self.path(plural))
-        wait_for(self._server, self.path(plural), 404)
+        wait_for(self.server, self.path(plural), 404)
 
     def wanted(self, body: Object) -> Object:
         """The manifest as it stands in Git for this place."""
@@ -277,6 +277,7 @@ def _furnished(server: ApiServer) -> Iterator[Place]:
     yield place
     place.request("DELETE", path)
     place.request("DELETE", f"/api/v1/namespaces/{namespace}")
+    wait_for(server, path, 404)
 
 
 @pytest.fixture

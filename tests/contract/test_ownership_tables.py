@@ -15,6 +15,7 @@ import pytest
 from tests.cluster.servers import ApiServer
 from tests.contract import schema
 from towline.core import ownership
+from towline.core.objects import BUILT_IN_GROUPS
 from towline.sandbox.kubernetes.kinds import Kind
 from towline.sandbox.kubernetes.shape import Shape
 
@@ -95,13 +96,13 @@ def _versions(server: ApiServer) -> list[tuple[str, str]]:
         (group["name"], version["version"])
         for group in answer["groups"]
         for version in group["versions"]
-        if group["name"] in ownership._BUILT_IN_GROUPS
+        if group["name"] in BUILT_IN_GROUPS
     ]
 
 
 def test_every_group_of_the_server_is_known_as_built_in(published: dict[str, Any]) -> None:
     groups = {name.rpartition(" ")[0].rpartition("/")[0] for name in published["kinds"]}
-    assert groups <= ownership._BUILT_IN_GROUPS
+    assert groups <= BUILT_IN_GROUPS
 
 
 def test_associative_lists_are_known(published: dict[str, Any]) -> None:

@@ -23,12 +23,14 @@ from towline.core.inventory import (
     PART_OF,
     TOOLING,
     Parent,
+    application_of,
     applyset_id,
     consent_needed,
     is_inventory,
     member_id,
     owner_named_by,
     parent_key,
+    parent_of,
     read_parent,
     why_kept,
     why_not_ours,
@@ -247,6 +249,46 @@ def test_every_parent_survives_the_round_trip(
         run=run,
     )
     assert read_parent(stored(parent), "shop", HOME) == parent
+
+
+def test_a_wider_parent_covers_more_and_nothing_less() -> None:
+    wider = FULL.widened([NODE, ObjectKey("", "Secret", HOME, "s"), ObjectKey("", "Pod", "x", "p")])
+    kinds = {GroupKind("", "Node"), GroupKind("", "Secret"), GroupKind("", "Pod")}
+    assert wider.group_kinds == FULL.group_kinds | kinds
+    assert wider.namespaces == FULL.namespaces | {"x"}
+    assert replace(wider, group_kinds=FULL.group_kinds, namespaces=FULL.namespaces) == FULL
+
+
+def renamed(body: Object, **fields: Any) -> Object:
+    return {**body, "metadata": {**body["metadata"], **fields}}
+
+
+def test_a_listed_parent_is_read_if_it_is_ours() -> None:
+    assert parent_of(stored(FULL), HOME) == FULL
+    assert application_of(stored(FULL), HOME) == "shop"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        edited(FULL, tooling="kubectl/v1.37.0"),
+        edited(FULL, tooling=None, application=None),
+        renamed(stored(FULL), labels={}),
+        renamed(stored(FULL), labels={ID_LABEL: "applyset-x-v1"}),
+        renamed(stored(FULL), name="towline-other"),
+        renamed(stored(FULL), name="shop"),
+        renamed(stored(FULL), namespace="other"),
+    ],
+)
+def test_a_listed_parent_of_others_is_none(body: Object) -> None:
+    """The id is computed anew (KEP-3659): a copy of a parent is no parent."""
+    assert parent_of(body, HOME) is None
+
+
+def test_what_does_not_bear_such_a_name_is_no_applications() -> None:
+    for fields in ({"name": "shop"}, {"namespace": "other"}):
+        assert application_of(renamed(stored(FULL), **fields), HOME) is None
+    assert application_of({**stored(FULL), "kind": "Secret"}, HOME) is None
 
 
 def test_a_missing_parent_is_an_empty_one_that_cannot_be_believed() -> None:

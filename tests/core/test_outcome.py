@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.core.plans import PARENT, REVISION, key
+from towline.core.health import Assessment, Health
 from towline.core.objects import ObjectKey
 from towline.core.outcome import Outcome, Result, ResultKind, Status, TriggerKind
 from towline.core.plan import Hold, HoldScope, Plan
+from towline.core.rollout import Rollout, RolloutState
 
 SUSPENDED = Hold(HoldScope.ALL, "suspended", "suspended by ada")
 APPROVAL = Hold(HoldScope.ALL, "approval", "to apply: towline approve")
@@ -141,3 +145,93 @@ def test_the_words_are_those_of_the_interface() -> None:
         "failed",
     ]
     assert {kind.value for kind in TriggerKind} >= {"webhook", "resync", "sync"}
+
+
+# Health --------------------------------------------------------------------------------------
+
+WAITS = replace(result(ResultKind.SKIPPED, "later", "waits for it"), waits=True)
+
+
+def healthy(health: Health, kind: ResultKind = ResultKind.UNCHANGED) -> Result:
+    return replace(result(kind, "a"), health=Assessment(health))
+
+
+def rolled(*results: Result, waited: float = 0.0, holds: tuple[Hold, ...] = ()) -> Outcome:
+    """Some seconds after the last write, of the five minutes that there are."""
+    given = outcome(*results, holds=holds)
+    return replace(given, rollout=Rollout("render-2", 1000.0, 1100.0), ended=1100.0 + waited)
+
+
+def test_an_application_is_as_healthy_as_its_worst_object() -> None:
+    assert outcome().health is Health.HEALTHY
+    assert outcome(result(ResultKind.DELETED)).health is Health.HEALTHY
+    assert outcome(*map(healthy, Health)).health is Health.UNKNOWN
+    assert outcome(healthy(Health.MISSING), healthy(Health.PROGRESSING)).health is Health.MISSING
+    assert Outcome("shop", None, error="gone").health is Health.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        (rolled(), RolloutState.HEALTHY),
+        (rolled(healthy(Health.SUSPENDED)), RolloutState.HEALTHY),
+        (rolled(healthy(Health.PROGRESSING)), RolloutState.PROGRESSING),
+        (rolled(healthy(Health.PROGRESSING), waited=299.0), RolloutState.PROGRESSING),
+        (rolled(healthy(Health.PROGRESSING), waited=300.0), RolloutState.DEGRADED),
+        (rolled(healthy(Health.MISSING)), RolloutState.PROGRESSING),
+        (rolled(healthy(Health.DEGRADED)), RolloutState.DEGRADED),
+        (rolled(healthy(Health.UNKNOWN)), RolloutState.APPLIED),
+        (rolled(WAITS), RolloutState.PROGRESSING),
+        (rolled(WAITS, waited=300.0), RolloutState.DEGRADED),
+        (rolled(FAILED), RolloutState.DEGRADED),
+        (rolled(holds=(APPROVAL,)), None),
+        (outcome(error="no such branch"), None),
+    ],
+)
+def test_a_revision_says_how_far_it_has_come(given: Outcome, state: RolloutState | None) -> None:
+    assert given.state is state
+
+
+@pytest.mark.parametrize(
+    ("given", "pending"),
+    [
+        (rolled(), False),
+        (rolled(healthy(Health.SUSPENDED)), False),
+        (rolled(healthy(Health.PROGRESSING)), True),
+        (rolled(healthy(Health.DEGRADED)), True),
+        (rolled(healthy(Health.DEGRADED), waited=300.0), False),
+        (rolled(WAITS), True),
+        (rolled(WAITS, waited=300.0), False),
+        (rolled(FAILED, healthy(Health.PROGRESSING)), False),
+        (rolled(healthy(Health.PROGRESSING), holds=(APPROVAL,)), False),
+        (outcome(healthy(Health.PROGRESSING)), False),
+    ],
+)
+def test_what_is_on_its_way_is_looked_at_until_its_time_is_up(
+    given: Outcome, *, pending: bool
+) -> None:
+    assert given.pending is pending
+
+
+@pytest.mark.parametrize(
+    ("waited", "pause"), [(0.0, 1.0), (4.0, 1.0), (8.0, 2.0), (60.0, 15.0), (250.0, 15.0)]
+)
+def test_looks_are_close_at_first_and_then_less_often(waited: float, pause: float) -> None:
+    assert rolled(healthy(Health.PROGRESSING), waited=waited).look_after == pause
+
+
+def test_waiting_is_a_status_until_its_time_is_up() -> None:
+    assert rolled(WAITS).status is Status.WAITING
+    assert rolled(WAITS).message == "1 object: waits for it"
+    late = rolled(WAITS, replace(WAITS), waited=301.0)
+    assert late.status is Status.FAILED
+    assert late.message == "2 objects: waits for it (not healthy within 300 s)"
+
+
+def test_what_is_not_gone_yet_is_told_without_being_a_failure() -> None:
+    stuck = replace(result(ResultKind.SKIPPED, "b", "being deleted, waits for x"), lingers=True)
+    given = outcome(stuck)
+    assert (given.status, given.message) == (
+        Status.SYNCED,
+        "ConfigMap/shop/b: being deleted, waits for x",
+    )

@@ -49,7 +49,9 @@ from towline.core.plan import (
     Revision,
     Snapshot,
 )
-from towline.core.planning import make_plan, same
+from towline.core.planning import make_plan
+from towline.core.takeover import Takeover
+from towline.core.verdicts import same
 
 A = key()
 IMMUTABLE = Refusal("data: field is immutable when `immutable` is set", immutable=True)
@@ -399,6 +401,35 @@ def test_adopting_names_who_loses_the_fields() -> None:
     after["metadata"]["managedFields"][0]["fieldsV1"] = {"f:data": {"f:k": {}}}
     change = only(make_plan(snapshot([wanted()], [there], predicted={A: after})))
     assert change.previous_owners == {"kubectl": ("data.k",)}
+
+
+def test_a_change_of_owners_alone_is_an_update_that_says_so() -> None:
+    there = live()
+    taken = Takeover(
+        managed_fields=(),
+        managers=("kubectl", "kubectl-edit"),
+        gone=frozenset(),
+        kept=frozenset(),
+        losses={"kubectl": ("data.k",)},
+    )
+    given = replace(snapshot([wanted()], [there], predicted={A: there}), takeovers={A: taken})
+    assert shown(given) == (
+        "apply rest\n"
+        "  update ConfigMap/shop/a (fields taken over from kubectl, kubectl-edit)"
+        " [kubectl loses data.k]"
+    )
+    assert only(make_plan(given)).takeover is taken
+
+
+def test_what_can_not_be_taken_over_is_said_as_long_as_it_is_so() -> None:
+    for predicted in ({}, {A: live()}):
+        given = snapshot([wanted()], [live()], predicted=predicted)
+        kept = only(make_plan(replace(given, left={A: "they stay"})))
+        assert (kept.action, kept.reason) == (Action.KEEP, "they stay")
+    there = live(of=None)
+    given = snapshot([wanted()], [there], predicted={A: changed(live(), data={})})
+    change = only(make_plan(replace(given, left={A: "they stay"})))
+    assert change.reason == "adopted: it existed already; they stay"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ from towline.core.outcome import Outcome, Result, ResultKind, Trigger, TriggerKi
 from towline.core.plan import Elsewhere, Plan, Refusal, Snapshot
 from towline.core.planning import make_plan
 from towline.core.record import (
+    amended,
     change_record,
+    first_times,
     key_record,
     place_record,
     plan_record,
@@ -225,6 +227,9 @@ def test_a_run_is_recorded_from_trigger_to_outcome() -> None:
         "application": "shop",
         "status": "synced",
         "message": "",
+        "health": "healthy",
+        "pending": False,
+        "rollout": {"digest": "render-2", "state": "healthy", "applied": 2.5, "healthy": 2.5},
         "trigger": {"kind": "webhook", "detail": "delivery-1", "at": 1_800_000_000.0},
         "started": 1.0,
         "ended": 2.5,
@@ -291,6 +296,7 @@ def test_a_change_is_recorded_with_place_stage_and_fields() -> None:
         "line": 1,
         "action": "update",
         "stage": "rest",
+        "wave": 0,
         "reason": "",
         "problem": "",
         "previous_owners": {},
@@ -420,3 +426,36 @@ def test_recording_changes_nothing_of_the_plan() -> None:
     before = copy.deepcopy(plan)
     plan_record(plan)
     assert plan == before
+
+
+# How a run stands later ----------------------------------------------------------------------
+
+
+def test_a_rollout_keeps_when_it_first_came_to_where_it_is() -> None:
+    earlier = {"digest": "d", "state": "progressing", "began": 1.0, "applied": 2.0}
+    later = {"digest": "d", "state": "healthy", "began": 1.0, "applied": 9.0, "healthy": 9.0}
+    assert first_times(later, earlier) == {**later, "applied": 2.0}
+    assert first_times(later, {**earlier, "digest": "other"}) == later
+    assert first_times(later, None) == later
+    assert first_times(None, earlier) is None
+
+
+def test_a_later_look_amends_how_a_run_stands_and_no_result() -> None:
+    there = {"group": "", "object": "Service/shop/s", "result": "created", "health": "progressing"}
+    kept = {"group": "", "object": "ConfigMap/shop/a", "result": "deleted"}
+    run = {"id": "one", "status": "waiting", "message": "waits", "results": [there, kept]}
+    look = {
+        "id": "two",
+        "status": "synced",
+        "message": "",
+        "health": "healthy",
+        "results": [{**there, "result": "unchanged", "health": "healthy", "health_message": ""}],
+    }
+    assert amended(run, look) == {
+        "id": "one",
+        "status": "synced",
+        "message": "",
+        "health": "healthy",
+        "results": [{**there, "health": "healthy", "health_message": ""}, kept],
+    }
+    assert "results" not in amended({"id": "one"}, look)

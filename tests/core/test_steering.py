@@ -50,6 +50,8 @@ def test_another_key_is_not_believed(key: bytes) -> None:
         ("value", "e" * 64),
         ("value", ""),
         ("value", None),
+        ("cluster", "other"),
+        ("cluster", None),
         ("signature", ""),
         ("signature", None),
         ("signature", "0" * 64),
@@ -110,13 +112,14 @@ def test_the_order_of_the_words_does_not_matter() -> None:
 
 def test_the_same_words_are_signed_alike_and_others_differently() -> None:
     signatures = {
-        Steer(app, verb, actor, NOW, value).signed(KEY)["signature"]
+        Steer(app, verb, actor, NOW, value, cluster).signed(KEY)["signature"]
         for app in ("a", "ab")
         for verb in Verb
         for actor in ("b", "bc")
         for value in ("", "c")
+        for cluster in ("", "d")
     }
-    assert len(signatures) == 2 * 3 * 2 * 2
+    assert len(signatures) == 2 * len(Verb) * 2 * 2 * 2
     assert SAID.signed(KEY) == SAID.signed(KEY)
 
 

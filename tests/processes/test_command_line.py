@@ -75,7 +75,7 @@ def _status(place: Installation, name: str) -> str:
 
 def test_status_lists_all_and_shows_one(place: Installation) -> None:
     listed = _towline(place, "status").stdout
-    assert listed.splitlines()[0].split()[:3] == ["APPLICATION", "STATUS", "COMMIT"]
+    assert listed.splitlines()[0].split()[:3] == ["APPLICATION", "STATUS", "HEALTH"]
     one = _towline(place, "status", "harbour").stdout
     assert one.startswith("harbour  synced")
     assert "\x1b" not in listed + one

@@ -98,6 +98,44 @@ def test_a_push_while_no_worker_runs_is_served_when_one_starts(place: Installati
     _await_level(place, 2)
 
 
+GATE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: gate}
+spec:
+  selector: {matchLabels: {app: gate}}
+  template:
+    metadata: {labels: {app: gate}}
+    spec: {containers: [{name: gate, image: "gate:1"}]}
+"""
+
+
+def test_a_wave_comes_by_itself_when_the_one_before_it_is_healthy(place: Installation) -> None:
+    """No second push, no resync: the only worker looks again, and serves others meanwhile."""
+    copy = place.repository("deploy")
+    place.start_towline("web", "worker")
+    (copy.folder / "gate.yaml").write_text(GATE, encoding="utf-8")
+    later = TIDE.replace("name: tide", "name: tide, annotations: {towline.dev/wave: '1'}")
+    (copy.folder / "tide.yaml").write_text(later % 1, encoding="utf-8")
+    (copy.folder / "namespace.yaml").write_text(NAMESPACE, encoding="utf-8")
+    copy.commit("a gate, then the tide")
+    copy.push()
+    place.wait("the first look", lambda: _status(place) == "waiting")
+    assert _level(place) is None
+    _await_level(place, 1)
+    place.wait("health", lambda: _last_run(place).get("health") == "healthy")
+    rollout = _last_run(place)["rollout"]
+    assert rollout["state"] == "healthy"
+    assert rollout["began"] <= rollout["applied"] <= rollout["healthy"]
+    runs = Remote(place.url, place.api_token).get("applications", "harbour", "runs")["items"]
+    assert [run["status"] for run in runs] == ["synced", "waiting"]
+
+
+def _last_run(place: Installation) -> dict[str, Any]:
+    answer = Remote(place.url, place.api_token).get("applications", "harbour")
+    return dict(answer["last_run"] or {})
+
+
 def test_an_emptied_broker_costs_a_tick_and_forgets_no_suspension(place: Installation) -> None:
     copy = place.repository("deploy")
     place.start_towline("web", "worker", "beat")

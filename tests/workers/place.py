@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 from redis import Redis
 
 from towline.adapters.redis import RedisInbox, RedisLedger, RedisMarks
 from towline.core.application import Application, Documents, Source, parse_documents
 from towline.core.errors import SourceGoneError
-from towline.core.inventory import Parent
+from towline.core.inventory import PART_OF, Parent
 from towline.core.manifest import Manifest, parse_manifests
-from towline.core.objects import GroupKind, Object
+from towline.core.objects import GroupKind, Object, labels_of
 from towline.core.outcome import Trigger, TriggerKind
 from towline.core.resources import Resource, Resources
 from towline.ports import Expectations, File, Ledger, RefusedError, Scope, Services, Tree
@@ -143,6 +143,8 @@ class Api:
     refuses: str = ""
     applied: list[str] = field(default_factory=list)
     live: dict[str, Object] = field(default_factory=dict)
+    members: list[Object] = field(default_factory=list)
+    """What carries a label, of whatever set."""
 
     def identity(self) -> str:
         return "this one"
@@ -155,9 +157,9 @@ class Api:
         resource: Resource,  # noqa: ARG002
         *,
         namespace: str | None = None,  # noqa: ARG002
-        selector: str = "",  # noqa: ARG002
+        selector: str = "",
     ) -> Sequence[Object]:
-        return ()
+        return [body for body in self.members if labels_of(body)[PART_OF] in selector]
 
     def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:  # noqa: ARG002
         return frozenset(self.live)
@@ -174,7 +176,18 @@ class Api:
             self.applied.append(name)
         return {**body, "metadata": metadata}
 
+    def patch(
+        self,
+        resource: Resource,  # noqa: ARG002
+        live: Object,
+        steps: Sequence[Mapping[str, Any]],  # noqa: ARG002
+        *,
+        dry_run: bool = False,  # noqa: ARG002
+    ) -> Object:
+        return live
+
     def delete(self, resource: Resource, live: Object) -> bool:  # noqa: ARG002
+        self.members.remove(live)
         return True
 
 
@@ -182,19 +195,33 @@ class Api:
 class Parents:
     """The port `Inventory`."""
 
-    parents: dict[str, Parent] = field(default_factory=dict)
+    namespace: str = "towline-system"
+    sets: dict[str, Parent] = field(default_factory=dict)
     error: BaseException | None = None
+    removed: list[str] = field(default_factory=list)
 
     def read(self, application: str) -> Parent:
-        return self.parents.get(application) or Parent(application, "towline-system")
+        return self.sets.get(application) or Parent(application, "towline-system")
 
     def write(self, parent: Parent) -> Parent:
         if self.error:
             raise self.error
         version = str(int(parent.resource_version or 0) + 1)
         written = replace(parent, resource_version=version, uid="u", complete=True)
-        self.parents[parent.application] = written
+        self.sets[parent.application] = written
         return written
+
+    def parents(self) -> Sequence[Parent]:
+        if self.error:
+            raise self.error
+        return list(self.sets.values())
+
+    def bodies(self) -> Mapping[str, Object]:
+        return {name: parent.body() for name, parent in self.sets.items()}
+
+    def remove(self, parent: Parent) -> None:
+        del self.sets[parent.application]
+        self.removed.append(parent.application)
 
 
 @dataclass
@@ -209,6 +236,9 @@ class Queue:
 
     def reconcile(self, application: Application, *, queue: str) -> None:
         self._send(f"reconcile {application.name} on {queue}")
+
+    def survey(self, cluster: str, *, queue: str) -> None:
+        self._send(f"survey {cluster} on {queue}")
 
     def _send(self, what: str) -> None:
         if self.error:

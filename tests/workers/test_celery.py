@@ -14,7 +14,9 @@ from kombu.exceptions import OperationalError
 
 from tests.workers.place import KEY, PUSH, REPOSITORY, Place, application, documents
 from towline import settings
+from towline.core.application import Documents
 from towline.core.errors import ClusterError, ManifestError, SourceError
+from towline.core.inventory import Parent
 from towline.core.steering import Steer, Verb
 from towline.ports import Scope
 
@@ -52,7 +54,7 @@ def retries(tasks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[dict[str
         asked.append(given)
         return Retry(exc=given["exc"])
 
-    for task in (tasks.refresh_task, tasks.reconcile_task, tasks.steer_task):
+    for task in (tasks.refresh_task, tasks.reconcile_task, tasks.steer_task, tasks.prune_task):
         monkeypatch.setattr(task, "retry", retry)
     return asked
 
@@ -103,6 +105,8 @@ def test_exactly_the_tasks_that_are_sent_by_name_are_there(wired: ModuleType) ->
         settings.PLAN_TASK,
         settings.STEER_TASK,
         settings.TICK_TASK,
+        settings.SURVEY_TASK,
+        settings.PRUNE_TASK,
     }
     assert wired.refresh_task.max_retries is None
     assert wired.reconcile_task.max_retries is None
@@ -127,7 +131,9 @@ def test_a_run_has_the_time_that_its_document_gives_it(
     found = documents(application("shop", sync=f"timeout: {timeout}")).applications["shop"]
     CeleryQueue().reconcile(found, queue="resync")
     CeleryQueue().refresh(REPOSITORY, queue="push")
-    ((task,), options), (_, plain) = sent
+    CeleryQueue().survey("sandbox", queue="resync")
+    ((task,), options), (_, plain), survey = sent
+    assert survey == (("towline.survey",), {"args": ["sandbox"], "queue": "resync"})
     assert (task, options["args"], options["queue"]) == ("towline.reconcile", ["shop"], "resync")
     assert options["soft_time_limit"] == soft
     assert soft < options["time_limit"] <= settings.HARD_LIMIT_SECONDS
@@ -160,6 +166,29 @@ def _reconcile(tasks: ModuleType, place: Place) -> None:
 def _steer(tasks: ModuleType, place: Place) -> None:
     said = Steer("shop", Verb.SUSPEND, "ann", place.clock.now())
     tasks.steer_task(said.signed(KEY))
+
+
+def _prune(tasks: ModuleType, place: Place) -> None:
+    place.parents.sets["gone"] = Parent("gone", "towline-system", resource_version="1", uid="u")
+    said = Steer("gone", Verb.PRUNE, "ann", place.clock.now(), "", "sandbox")
+    tasks.prune_task(said.signed(KEY))
+    assert place.ledger.plan("gone@sandbox")
+
+
+def test_a_cluster_is_surveyed(tasks: ModuleType, place: Place) -> None:
+    tasks.survey_task("sandbox")
+    assert list(place.ledger.surveys()) == ["sandbox"]
+
+
+def test_a_word_to_prune_is_served_and_tried_again_while_documents_are_unread(
+    tasks: ModuleType, place: Place, retries: list[dict[str, Any]]
+) -> None:
+    _prune(tasks, place)
+    place.documents = Documents(read=False)
+    with pytest.raises(Retry):
+        _prune(tasks, place)
+    assert [asked["countdown"] for asked in retries] == [5.0]
+    assert tasks.prune_task.max_retries is None
 
 
 Act = Callable[[ModuleType, Place], None]

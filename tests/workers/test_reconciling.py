@@ -227,7 +227,7 @@ def test_a_plan_is_recorded_without_a_write(place: Place) -> None:
     plan = place.ledger.plan("shop") or {}
     assert (plan["application"], plan["at"]) == ("shop", place.clock.now())
     assert [change["action"] for change in plan["changes"]] == ["create"]
-    assert (place.api.applied, place.parents.parents) == ([], {})
+    assert (place.api.applied, place.parents.sets) == ([], {})
 
 
 def test_a_plan_that_cannot_be_made_says_why(place: Place) -> None:

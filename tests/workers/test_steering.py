@@ -36,7 +36,7 @@ def test_a_word_is_kept_with_the_inventory_and_the_application_is_looked_at(
     place: Place, verb: Verb, value: str, suspended: str | None, approved: str | None
 ) -> None:
     steering.steer(message(place, verb, value=value), place.room)
-    parent = place.parents.parents["shop"]
+    parent = place.parents.sets["shop"]
     assert (parent.suspended, parent.approved) == (suspended, approved)
     assert place.queue.emptied() == ["reconcile shop on push"]
     lease = place.marks.take(Scope.APPLICATION, "shop")
@@ -61,7 +61,7 @@ def test_an_older_word_that_comes_late_or_twice_is_dropped(place: Place) -> None
     suspend = message(place)
     for late in (suspend, suspend, resume):
         steering.steer(late, place.room)
-    assert place.parents.parents["shop"].suspended == "ann"
+    assert place.parents.sets["shop"].suspended == "ann"
 
 
 def test_a_flushed_redis_does_not_forget_that_an_application_is_suspended(place: Place) -> None:
@@ -105,7 +105,7 @@ def test_what_was_not_signed_here_is_dropped_with_a_line_in_the_log(
         assert [record.levelname for record in caplog.records] == ["WARNING"], forged
         assert "ignored" in caplog.text
         assert KEY.decode() not in caplog.text
-    assert (place.parents.parents, place.queue.emptied()) == ({}, [])
+    assert (place.parents.sets, place.queue.emptied()) == ({}, [])
 
 
 @pytest.mark.parametrize("age", [601.0, 86_400.0, -601.0])
@@ -113,7 +113,7 @@ def test_an_old_word_is_dropped(place: Place, caplog: pytest.LogCaptureFixture, 
     said = message(place)
     place.clock.seconds += age
     steering.steer(said, place.room)
-    assert place.parents.parents == {}
+    assert place.parents.sets == {}
     assert "too old" in caplog.text
 
 
@@ -121,14 +121,14 @@ def test_a_word_on_its_way_for_some_minutes_counts(place: Place) -> None:
     said = message(place)
     place.clock.seconds += 590
     steering.steer(said, place.room)
-    assert place.parents.parents["shop"].suspended == "ann"
+    assert place.parents.sets["shop"].suspended == "ann"
 
 
 def test_a_word_on_an_unknown_application_is_dropped(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     steering.steer(message(place, application="nobody"), place.room)
-    assert place.parents.parents == {}
+    assert place.parents.sets == {}
     assert "there is no such document" in caplog.text
 
 

@@ -15,6 +15,7 @@ EVERYTHING = [
     "reconcile site on resync",
     f"refresh {ELSE} on resync",
     f"refresh {REPOSITORY} on resync",
+    "survey sandbox on resync",
 ]
 
 
@@ -107,7 +108,11 @@ def test_removed_documents_are_forgotten(place: Place) -> None:
     ticked(place)
     place.lose_messages()
     place.documents = documents(application("shop"))
-    assert ticked(place) == ["reconcile shop on resync", f"refresh {REPOSITORY} on resync"]
+    assert ticked(place) == [
+        "reconcile shop on resync",
+        f"refresh {REPOSITORY} on resync",
+        "survey sandbox on resync",
+    ]
     for scope, kept in ((REPO, REPOSITORY), (APP, "shop")):
         assert place.redis.hkeys(f"towline:1:{scope}:wanted") == [kept]
         assert place.redis.hkeys(f"towline:1:{scope}:slot") == [kept]
@@ -119,7 +124,7 @@ def test_new_documents_are_due_at_once(place: Place) -> None:
     texts = [application(name) for name in ("shop", "site", "fresh")]
     texts.append(application("else", url="https://git.example.com/else/where.git"))
     place.documents = documents(*texts)
-    assert ticked(place) == ["reconcile fresh on resync"]
+    assert ticked(place) == ["reconcile fresh on resync", "survey sandbox on resync"]
 
 
 def test_without_any_document_nothing_happens(place: Place) -> None:

@@ -23,7 +23,7 @@ class DocumentFiles:
         self._path = path
         self._protocols = protocols
         self._lock = threading.Lock()
-        self._documents = Documents()
+        self._documents = Documents(read=False)
         self._fingerprint: Fingerprint | None = None
         self._looked: float | None = None
         self.error = ""

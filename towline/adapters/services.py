@@ -9,7 +9,7 @@ from towline.adapters.git import GitRepositories, forget_ambient_git
 from towline.adapters.kubernetes import Clusters, ConfigMapInventory
 from towline.adapters.renderers import TreeRenderer
 from towline.core.application import Documents
-from towline.ports import Looks, Services
+from towline.ports import Looks, NoVerdicts, Services, Verdicts
 from towline.settings import Settings
 
 
@@ -25,7 +25,10 @@ class SystemClock:
 
 
 def build_services(
-    settings: Settings, documents: Callable[[], Documents], looks: Looks
+    settings: Settings,
+    documents: Callable[[], Documents],
+    looks: Looks,
+    verdicts: Verdicts | None = None,
 ) -> Services:
     """Opens nothing yet: connections are made when first used, after any fork."""
     forget_ambient_git()
@@ -40,4 +43,5 @@ def build_services(
         cluster=clusters,
         inventory=lambda name: ConfigMapInventory(clusters(name), settings.namespace),
         clock=SystemClock(),
+        verdicts=verdicts or NoVerdicts(),
     )

@@ -21,10 +21,10 @@ from towline.adapters.documents import read_documents
 from towline.adapters.git import NoLooks
 from towline.adapters.services import build_services
 from towline.cli import demo as demo_command
-from towline.cli import show
+from towline.cli import sets, show
 from towline.cli.remote import Remote, remote_from_environment
 from towline.core import diff as diffs
-from towline.core.application import Application
+from towline.core.application import Application, Documents
 from towline.core.errors import PermanentError, TowlineError
 from towline.core.manifest import Manifest
 from towline.core.plan import Plan
@@ -145,14 +145,55 @@ def _differs(plan: Plan) -> bool:
     return bool(plan.writes) or any(change.problem for change in plan.changes)
 
 
+@app.command()
+def inventory(
+    name: Annotated[str | None, typer.Argument(metavar="[APP]")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Go over everything, and say what is wrong.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Check, and write the parents as they should be.")
+    ] = False,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Look at this destination only.")
+    ] = None,
+    output: Output = "text",
+) -> None:
+    """List the sets on the clusters; with --check exit status 0 for nothing found, 1 for
+    something, 2 for an error."""
+    as_json = _is_json(output)
+    documents, services = _services()
+    clusters = [cluster] if cluster else sets.clusters_of(documents, services, name)
+    checks = check or repair
+    if checks:
+        report = sets.checked(clusters, services, name, repair=repair)
+    else:
+        report = sets.listed(clusters, services, name)
+    if name and name not in documents.applications and report.is_empty:
+        raise PermanentError(f"there is no set of application {name!r}, and no document")
+    if as_json:
+        show.print_json(report.record(checked=checks))
+    else:
+        (sets.print_findings if checks else sets.print_sets)(_console(), report)
+    for error in report.errors:
+        print(f"towline: {error}", file=sys.stderr)
+    if report.errors or report.faults:
+        raise typer.Exit(ERROR if report.errors else FAILED)
+
+
 def _alone(name: str) -> tuple[Application, Services]:
-    settings = settings_module.load()
-    documents = read_documents([settings.applications], protocols=settings.git_protocols)
+    documents, services = _services()
     application = documents.applications.get(name)
     if application is None:
         known = ", ".join(documents.applications) or "none"
         raise PermanentError(f"there is no application {name!r}; there are: {known}")
-    return application, build_services(settings, lambda: documents, NoLooks())
+    return application, services
+
+
+def _services() -> tuple[Documents, Services]:
+    settings = settings_module.load()
+    documents = read_documents([settings.applications], protocols=settings.git_protocols)
+    return documents, build_services(settings, lambda: documents, NoLooks())
 
 
 # Through the API -----------------------------------------------------------------------------
@@ -212,6 +253,10 @@ def sync(
         return
     with _waiting(f"{name}: waiting for the run") as on_look:
         run = remote.wait(name, asked["at"], on_look)
+    _show_run(run, as_json=as_json)
+
+
+def _show_run(run: Any, *, as_json: bool) -> None:
     if as_json:
         show.print_json(run)
     else:
@@ -251,9 +296,13 @@ def approve(
     output: Output = "text",
 ) -> None:
     """Let exactly this plan be executed."""
-    if not re.fullmatch(r"[0-9a-f]{64}", plan):
-        raise PermanentError("PLAN is the whole digest of the plan: 64 hex digits, as shown")
+    _check_digest(plan)
     _steer(name, "approve", output, {"plan": plan})
+
+
+def _check_digest(plan: str | None) -> None:
+    if plan is not None and not re.fullmatch(r"[0-9a-f]{64}", plan):
+        raise PermanentError("PLAN is the whole digest of the plan: 64 hex digits, as shown")
 
 
 def _steer(name: str, verb: str, output: str, body: Any = None) -> None:
@@ -266,6 +315,44 @@ def _steer(name: str, verb: str, output: str, body: Any = None) -> None:
         show.print_json(run)
     else:
         show.history(_console(), [run])
+
+
+@app.command()
+def prune(
+    name: Name,
+    plan: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="The digest of the plan to carry out.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Which set, if there are several.")
+    ] = None,
+    output: Output = "text",
+) -> None:
+    """Show what pruning an abandoned set would delete and keep, or carry out just that PLAN;
+    exit status 1 if it did not end well."""
+    as_json = _is_json(output)
+    _check_digest(plan)
+    remote = remote_from_environment()
+    given = {"cluster": cluster, "plan": plan}
+    body = {option: text for option, text in given.items() if text is not None}
+    asked = remote.post("applications", name, "prune", body=body)
+    if plan is None:
+        with _waiting(f"{name}: waiting for the plan") as on_look:
+            record = remote.wait_for_plan(name, asked["cluster"], asked["at"], on_look)
+        _show_pruning(record, cluster, as_json=as_json)
+        return
+    with _waiting(f"{name}: prune") as on_look:
+        run = remote.wait(name, asked["at"], on_look, detail="prune ")
+    _show_run(run, as_json=as_json)
+
+
+def _show_pruning(record: Any, cluster: str | None, *, as_json: bool) -> None:
+    if "error" in record:
+        raise PermanentError(record["error"])
+    if as_json:
+        show.print_json(record)
+    else:
+        show.pruning(_console(), record, f" --cluster {cluster}" if cluster else "")
 
 
 # The story -----------------------------------------------------------------------------------

@@ -163,12 +163,12 @@ class Story:
         run = place.wait("the run that healed", lambda: self._run_that_wrote("harbour", since))
         show.results(self._console, run)
         healed = self._facts.drift_to_healed
-        self._say(f"  healed in {healed:.1f} s, by a resync every 5 s", "green")
+        self._say(f"  healed in {healed:.1f} s; a resync comes every 5 s", "green")
         self._facts.healed = True
 
     def _bad_commit(self, place: Installation, copy: WorkingCopy) -> None:
         self._chapter("4. A bad commit: nothing is touched")
-        before = self._versions(place)
+        before = self._members(place)
         bad = copy.folder / "environments/demo/buoys.yaml"
         bad.write_text("apiVersion: v1\nmetadata:\n  name: buoys\n", encoding="utf-8")
         copy.replace(_SITE, "replicas: 2", "replicas: 9")
@@ -177,7 +177,7 @@ class Story:
         with self._progress("waiting for the run"):
             run = place.wait("the failed run", lambda: self._failed_run("harbour", since))
         self._say(f"  {run['message']}", "red")
-        untouched = self._versions(place) == before
+        untouched = self._members(place) == before
         self._say("  no object was written" if untouched else "  AN OBJECT WAS WRITTEN", "green")
         copy.git("revert", "--no-edit", "HEAD")
         copy.push()
@@ -245,9 +245,9 @@ class Story:
         runs = self._remote.get("applications", name, "runs", limit="5")["items"]
         return next((r for r in runs if r["ended"] >= since and r["status"] == "failed"), None)
 
-    def _versions(self, place: Installation) -> Mapping[str, str]:
-        """Object → resourceVersion, of all that the demo's applications own."""
-        return place.member_versions(_APPLICATIONS)
+    def _members(self, place: Installation) -> Mapping[str, Object]:
+        """What the demo's applications own."""
+        return place.members(_APPLICATIONS)
 
     def _chapter(self, title: str) -> None:
         self._console.print()

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from towline.core.errors import PermanentError, TemporaryError, TowlineError
 
 _WAIT_SECONDS = 600.0
+_PLAN_SECONDS = 120.0
 _LOOK_SECONDS = 0.25
 
 
@@ -37,6 +39,10 @@ def _setting(name: str) -> str:
         return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise PermanentError(f"{name}_FILE: cannot read {file}: {error.strerror}") from None
+
+
+class NotFoundError(PermanentError):
+    """The API knows nothing of that name."""
 
 
 @dataclass
@@ -68,18 +74,42 @@ class Remote:
     ) -> Any:
         """The first run that saw what was asked for at `since`, once it has ended.
 
-        `detail` is how the trigger's detail begins, where only such a run is meant.
+        One that waits for health has not: the run that goes on tells how it ended. `detail` is
+        how the trigger's detail begins, where only such a run is meant.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
-            for run in reversed(self.get("applications", application, "runs", limit="10")["items"]):
+            for run in reversed(self._runs(application)):
                 trigger = run["trigger"]
                 is_new = run["started"] >= since or trigger["at"] >= since
-                if is_new and trigger["detail"].startswith(detail):
+                waits = run["status"] == "waiting"
+                if is_new and not waits and trigger["detail"].startswith(detail):
                     return run
             on_look()
             time.sleep(_LOOK_SECONDS)
         raise TemporaryError(f"no run of {application} has ended within {_WAIT_SECONDS:.0f} s")
+
+    def _runs(self, application: str) -> Any:
+        try:
+            return self.get("applications", application, "runs", limit="10")["items"]
+        except NotFoundError:
+            return []  # of what no survey has found, none may have been yet
+
+    def wait_for_plan(
+        self, application: str, cluster: str, asked: float, on_look: Callable[[], None]
+    ) -> Any:
+        """The plan of pruning that was asked for at `asked`, once a worker has made it."""
+        deadline = time.monotonic() + _PLAN_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(NotFoundError):
+                plan = self.get("applications", application, "diff", cluster=cluster)
+                if plan["asked"] == asked:
+                    return plan
+            on_look()
+            time.sleep(_LOOK_SECONDS)
+        raise TemporaryError(
+            f"no worker has made the plan of {application} within {_PLAN_SECONDS:.0f} s"
+        )
 
 
 def _short(error: Exception) -> str:
@@ -98,5 +128,5 @@ def _parsed(status: int, data: bytes, url: str) -> Any:
 
 
 def _problem(status: int, detail: str) -> TowlineError:
-    kind = TemporaryError if status >= 500 else PermanentError
-    return kind(f"{detail} ({status})")
+    kind = NotFoundError if status == 404 else PermanentError
+    return (TemporaryError if status >= 500 else kind)(f"{detail} ({status})")

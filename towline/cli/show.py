@@ -16,10 +16,16 @@ Record = Mapping[str, Any]
 
 _STYLES = {
     "synced": "green",
+    "healthy": "green",
+    "waiting": "blue",
+    "progressing": "blue",
+    "missing": "yellow",
+    "degraded": "bold red",
     "failed": "bold red",
     "drifted": "yellow",
     "held": "yellow",
     "suspended": "cyan",
+    "abandoned": "yellow",
     "unknown": "dim",
 }
 _MARKS = {
@@ -55,28 +61,28 @@ _NARROW = 100
 _MESSAGE = "MESSAGE"
 
 
-def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+def table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Only the last column, the message, is folded: the others are never cut."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    grid = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
         if column == _MESSAGE:
-            table.add_column(column, overflow="fold", min_width=20)
+            grid.add_column(column, overflow="fold", min_width=20)
             continue
         width = max(len(cell) for cell in (column, *(row[number] for row in rows)))
-        table.add_column(column, no_wrap=True, min_width=width)
+        grid.add_column(column, no_wrap=True, min_width=width)
     for row in rows:
-        table.add_row(*row)
+        grid.add_row(*row)
     with console.capture() as capture:
-        console.print(table)
+        console.print(grid)
     # Cells are padded to their column: in a pipe that would be blanks at the end of each line.
     text = "\n".join(line.rstrip() for line in capture.get().splitlines())
     console.out(text, highlight=False)
 
 
 def applications(console: Console, items: Iterable[Record], error: str) -> None:
-    columns = ("APPLICATION", "STATUS", "COMMIT", "OBJECTS", "LAST RUN", _MESSAGE)
+    columns = ("APPLICATION", "STATUS", "HEALTH", "COMMIT", "OBJECTS", "LAST RUN", _MESSAGE)
     rows = [_application_row(item) for item in items]
-    _print_table(console, columns, rows)
+    table(console, columns, rows)
     if not rows:
         console.print("[dim]There is no application: write one, and set TOWLINE_APPLICATIONS.[/]")
     if error:
@@ -89,18 +95,42 @@ def _application_row(item: Record) -> Sequence[Cell]:
     return (
         item["name"],
         status_text(item["status"]),
-        (run.get("commit") or "-")[:8],
-        str(run.get("objects") or "-"),
+        status_text("-" if item["status"] == "abandoned" else run.get("health") or "-"),
+        (run.get("commit") or _applied_commit(item) or "-")[:8],
+        str(item.get("objects", run.get("objects")) or "-"),
         age(run.get("ended")),
         Text(message.partition("\n")[0]),
     )
 
 
+def _applied_commit(item: Record) -> str:
+    """Of an abandoned set, which notes the branch and the commit."""
+    return str(item.get("revision") or "").rpartition("@")[2]
+
+
+def abandoned(console: Console, item: Record) -> None:
+    """What an application without a document left behind."""
+    console.print(Text.assemble((item["name"], "bold"), "  ", status_text(item["status"])))
+    rows = {
+        "destination": item["cluster"],
+        "applied": item["revision"],
+        "kinds": ", ".join(item["kinds"]),
+        "namespaces": ", ".join(item["namespaces"]),
+        "suspended": item["suspended"],
+        "message": item["message"],
+    }
+    _print_rows(console, rows)
+
+
 def application(console: Console, item: Record) -> None:
     """One application, with what its last run did to each object."""
+    if item["status"] == "abandoned":
+        abandoned(console, item)
+        return
     run = item["last_run"] or {}
     console.print(Text.assemble((item["name"], "bold"), "  ", status_text(item["status"])))
     rows = {
+        "health": _health(run),
         "source": f"{item['repository']} {item['follows']} /{item['path']}",
         "destination": f"{item['cluster']} {item['namespace'] or ''}",
         "commit": run.get("commit") or "-",
@@ -108,9 +138,24 @@ def application(console: Console, item: Record) -> None:
         "last run": f"{run.get('id', '-')} {age(run.get('ended'))} ago" if run else "none yet",
         "message": item["source_error"] or item["message"],
     }
+    _print_rows(console, rows)
+
+
+def _print_rows(console: Console, rows: Mapping[str, Any]) -> None:
     for name, text in rows.items():
         if text:
             console.print(Text.assemble((f"  {name:12}", "dim"), str(text)))
+
+
+def _health(run: Record) -> str:
+    """Of the objects, and how far the revision has come, with the time that it took."""
+    rollout = run.get("rollout") or {}
+    text = f"{run['health']}" if run.get("health") else ""
+    if not rollout or "began" not in rollout:
+        return text
+    if "healthy" in rollout:
+        return f"{text}, {rollout['healthy'] - rollout['began']:.1f} s after the revision began"
+    return f"{text}; the revision is {rollout['state']}, began {age(rollout['began'])} ago"
 
 
 def _applied(run: Record) -> str:
@@ -120,27 +165,34 @@ def _applied(run: Record) -> str:
 
 
 def results(console: Console, run: Record) -> None:
-    changed = [result for result in run["results"] if result["result"] != "unchanged"]
+    """What became of each object; of the unchanged ones those that are not healthy."""
+    shown = [r for r in run["results"] if r["result"] != "unchanged" or _ails(r)]
     rows = [
         (
             Text(result["result"], style="red" if result["result"] == "failed" else ""),
+            status_text(result.get("health", "-")),
             result["object"],
             place(result),
             Text(_message(result)),
         )
-        for result in changed
+        for result in shown
     ]
     if rows:
-        _print_table(console, ("RESULT", "OBJECT", "FILE", _MESSAGE), rows)
-    unchanged = run["counts"].get("unchanged", 0)
-    if unchanged:
-        console.print(f"[dim]{unchanged} unchanged[/]")
+        table(console, ("RESULT", "HEALTH", "OBJECT", "FILE", _MESSAGE), rows)
+    rest = sum(r["result"] == "unchanged" and not _ails(r) for r in run["results"])
+    if rest:
+        console.print(f"[dim]{rest} unchanged[/]")
+
+
+def _ails(result: Record) -> bool:
+    return result.get("health", "healthy") not in ("healthy", "suspended")
 
 
 def _message(result: Record) -> str:
     owners = result.get("previous_owners") or {}
     taken = "; ".join(f"{', '.join(paths)} was {owner}'s" for owner, paths in owners.items())
-    return "; ".join(filter(None, (result.get("message", ""), taken)))
+    health = result.get("health_message", "") if _ails(result) else ""
+    return "; ".join(filter(None, (result.get("message", ""), health, taken)))
 
 
 def place(record: Record) -> str:
@@ -155,7 +207,7 @@ def history(console: Console, runs: Iterable[Record]) -> None:
         columns.remove("SECONDS")
         for row in rows:
             del row[-2]
-    _print_table(console, columns, rows)
+    table(console, columns, rows)
 
 
 def _run_row(run: Record) -> Sequence[Cell]:
@@ -191,6 +243,27 @@ def plan(console: Console, record: Record) -> None:
     console.print(Text(f"{summary}; {record['counts'].get('keep', 0)} unchanged", style="dim"))
     for hold in record["holds"]:
         console.print(Text(f"held ({hold['scope']}): {hold['message']}", style="yellow"))
+
+
+def pruning(console: Console, record: Record, options: str) -> None:
+    """What pruning a set would delete and keep, and the command that does just that."""
+    for change in record["changes"]:
+        mark, style = _MARKS[change["action"]]
+        note = f"  {change['reason']}"
+        if change["action"] == "delete":
+            note = f"  {change['waits']}" if change.get("waits") else ""
+        line = Text.assemble((f"{mark} {change['object']}", style), (note, "dim"))
+        console.print(line, soft_wrap=True)
+    for hold in record["holds"]:
+        console.print(Text(hold["message"], style="yellow"), soft_wrap=True)
+    deletes = record["counts"].get("delete", 0)
+    kept = len(record["changes"]) - deletes
+    console.print(Text(f"on {record['cluster']}: {deletes} to delete, {kept} to keep", style="dim"))
+    command = f"towline prune {record['application']} {record['digest']}{options}"
+    if deletes:
+        console.print(Text(f"To delete exactly that: {command}"), soft_wrap=True)
+    elif not kept:
+        console.print(Text(f"To remove what is noted of it: {command}"), soft_wrap=True)
 
 
 def _line_style(line: str) -> str:

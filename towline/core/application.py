@@ -35,8 +35,14 @@ _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?")
 _PERCENT = re.compile(r"(\d{1,3})%")
 # Names become part of object names, labels and Redis keys: a DNS label, as Kubernetes has it.
 _NAME = r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$"
+_NAME_SHAPE = re.compile(_NAME)
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@-]{0,254}")
 _COMMIT = r"^([0-9a-f]{40}|[0-9a-f]{64})$"
+
+
+def is_name(text: str) -> bool:
+    """Whether an application could have this name."""
+    return bool(_NAME_SHAPE.fullmatch(text))
 
 
 def _duration(value: Any) -> Any:
@@ -283,6 +289,8 @@ class Documents:
 
     applications: Mapping[str, Application] = field(default_factory=dict)
     repositories: tuple[Repository, ...] = ()
+    read: bool = True
+    """False where none could be read yet: that there is no application is then not known."""
 
     def repository_for(self, url: str) -> Repository | None:
         """The Repository document whose URL covers `url`; the longest match wins."""

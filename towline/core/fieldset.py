@@ -13,7 +13,7 @@ nothing raises for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from towline.core.objects import Object
@@ -23,6 +23,9 @@ FieldSet = Mapping[str, Any]
 
 Path = tuple[str, ...]
 """The raw parts from the root of a trie to a node, without the `.`."""
+
+Paths = frozenset[Path]
+"""A field set as the set of its members: union and difference are those of sets."""
 
 
 def entries(live: Object) -> list[Object]:
@@ -57,6 +60,11 @@ def owns(live: Object, manager: str, path: Sequence[str]) -> bool:
         node = node.get(f"f:{name}")
         if not isinstance(node, dict):
             return False
+    return is_member(node)
+
+
+def is_member(node: FieldSet) -> bool:
+    """Whether a node of a trie, not the root, is a member of the set itself."""
     return not node or "." in node
 
 
@@ -66,6 +74,23 @@ def paths(fields: FieldSet) -> frozenset[Path]:
     `{"f:a": {".": {}, "f:b": {}}}` has the members `("f:a",)` and `("f:a", "f:b")`.
     """
     return frozenset(_members(fields))
+
+
+def trie(members: Iterable[Path]) -> dict[str, Any]:
+    """The field set with these members: what `paths` takes apart."""
+    root: dict[str, Any] = {}
+    # Sorted, a path comes before those below it: an empty node on the way is a member itself.
+    for path in sorted(members):
+        node = root
+        for part in path[:-1]:
+            inner = node.get(part)
+            if inner is None:
+                inner = node[part] = {}
+            elif not inner:
+                inner["."] = {}
+            node = inner
+        node[path[-1]] = {}
+    return root
 
 
 def lost(before: Object, after: Object, *, to: str) -> dict[str, tuple[str, ...]]:
@@ -132,7 +157,7 @@ def _members(fields: FieldSet) -> Iterator[Path]:
         path, node = waiting.pop()
         if not isinstance(node, dict):
             continue
-        if path and (not node or "." in node):
+        if path and is_member(node):
             yield path
         waiting.extend(((*path, part), child) for part, child in node.items() if part != ".")
 

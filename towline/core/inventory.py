@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from towline import __version__
 from towline.core import fieldset
@@ -23,6 +23,7 @@ from towline.core.objects import (
     key_of,
     labels_of,
 )
+from towline.core.rollout import Rollout, format_jobs, parse_jobs
 
 MANAGER = "towline"
 
@@ -40,6 +41,8 @@ _REVISION = "towline.dev/revision"
 _APPLIED = "towline.dev/applied"
 _RUN = "towline.dev/run"
 _STEERED = "towline.dev/steered"
+_ROLLOUT = "towline.dev/rollout"
+_JOBS = "towline.dev/jobs"
 
 # These take other objects with them when they go.
 _TAKES_OTHERS = {
@@ -99,6 +102,9 @@ class Parent:
     run: str | None = None
     steered: float | None = None
     """When a person last said something (seconds since the epoch): older words come too late."""
+    rollout: Rollout | None = None
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    """Jobs that have run and may be gone: from `namespace/name` to the digest of the manifest."""
 
     @property
     def key(self) -> ObjectKey:
@@ -108,18 +114,23 @@ class Parent:
     def id(self) -> str:
         return applyset_id(self.key)
 
-    def claimed(self, keys: Iterable[ObjectKey], *, run: str) -> Parent:
+    def claimed(
+        self, keys: Iterable[ObjectKey], *, run: str, rollout: Rollout | None = None
+    ) -> Parent:
         """The parent as it must stand before the first write: old and new together, and who writes.
 
         Naming the run changes the parent in any case, so that of two runs that read the same
         resourceVersion only one gets through.
         """
+        return replace(self.widened(keys), run=run, rollout=rollout or self.rollout)
+
+    def widened(self, keys: Iterable[ObjectKey]) -> Parent:
+        """The same, covering these objects as well."""
         group_kinds, namespaces = self._covering(keys)
         return replace(
             self,
             group_kinds=self.group_kinds | group_kinds,
             namespaces=self.namespaces | namespaces,
-            run=run,
         )
 
     def settled(self, keys: Iterable[ObjectKey], *, revision: str, applied: str) -> Parent:
@@ -156,6 +167,8 @@ class Parent:
             _APPLIED: self.applied,
             _RUN: self.run,
             _STEERED: None if self.steered is None else repr(self.steered),
+            _ROLLOUT: str(self.rollout) if self.rollout else None,
+            _JOBS: format_jobs(self.jobs),
         }
         annotations |= {name: text for name, text in optional.items() if text is not None}
         metadata: Object = {
@@ -198,7 +211,30 @@ def read_parent(live: Object | None, application: str, namespace: str) -> Parent
         applied=annotations.get(_APPLIED),
         run=annotations.get(_RUN),
         steered=_number(annotations.get(_STEERED)),
+        rollout=Rollout.parse(annotations.get(_ROLLOUT)),
+        jobs=parse_jobs(annotations.get(_JOBS)),
     )
+
+
+def application_of(live: Object, namespace: str) -> str | None:
+    """The application whose parent a ConfigMap is, or would be by its name; else None."""
+    application = key_of(live).name.removeprefix("towline-")
+    return application if key_of(live) == parent_key(application, namespace) else None
+
+
+def parent_of(live: Object, namespace: str) -> Parent | None:
+    """The parent that a ConfigMap is; None for one of another tool, or whose id is not its own.
+
+    KEP-3659 has whoever reads a set compute the id again.
+    """
+    application = application_of(live, namespace)
+    if application is None:
+        return None
+    try:
+        parent = read_parent(live, application, namespace)
+    except PermanentError:
+        return None
+    return parent if labels_of(live).get(ID_LABEL) == parent.id else None
 
 
 def _number(text: str | None) -> float | None:

@@ -35,7 +35,7 @@ from typing import Any, Final
 
 from towline.core import quantity
 from towline.core.fieldset import FieldSet, Path, apply_entry, entries
-from towline.core.objects import GroupKind, Object, group_of
+from towline.core.objects import BUILT_IN_GROUPS, GroupKind, Object, group_of
 
 
 def proves_unchanged(desired: Object, live: Object, manager: str) -> bool:
@@ -76,15 +76,6 @@ _STRIPPED_METADATA: Final = _words(
     """
     name namespace creationTimestamp selfLink uid clusterName generation managedFields
     resourceVersion
-    """
-)
-
-_BUILT_IN_GROUPS: Final = {""} | _words(
-    """
-    admissionregistration.k8s.io apiextensions.k8s.io apiregistration.k8s.io apps autoscaling
-    batch certificates.k8s.io coordination.k8s.io discovery.k8s.io events.k8s.io
-    flowcontrol.apiserver.k8s.io networking.k8s.io node.k8s.io policy
-    rbac.authorization.k8s.io resource.k8s.io scheduling.k8s.io storage.k8s.io
     """
 )
 
@@ -240,7 +231,7 @@ class _Walk:
     def __init__(self, desired: Object, others: list[Any]) -> None:
         group = group_of(desired["apiVersion"])
         self._kind = desired["kind"]
-        self._built_in = group in _BUILT_IN_GROUPS
+        self._built_in = group in BUILT_IN_GROUPS
         self._others = others
         self._quantities = _QUANTITIES.get(GroupKind(group, self._kind), frozenset())
 

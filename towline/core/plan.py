@@ -11,16 +11,20 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from towline.core import diff
 from towline.core.application import Application
 from towline.core.desired import Desired
 from towline.core.errors import Place
+from towline.core.health import Assessment
 from towline.core.inventory import Parent
 from towline.core.manifest import Manifest, wave_of
 from towline.core.objects import GroupKind, Object, ObjectKey
 from towline.core.ordering import Stage, rank_of, stage_of
 from towline.core.resources import Resource
+from towline.core.staging import Blocker, blocker, is_custom, waits_for, why_held_back
+from towline.core.takeover import Takeover
 
 
 class Action(StrEnum):
@@ -85,11 +89,17 @@ class Snapshot:
     """Live objects that hold what is wanted, by their managedFields."""
     predicted: Mapping[ObjectKey, Object | Refusal] = field(default_factory=dict)
     """What a dry-run apply answered for those that are not proven."""
+    takeovers: Mapping[ObjectKey, Takeover] = field(default_factory=dict)
+    """What is taken over from kubectl clients; `predicted` is the outcome of both."""
+    left: Mapping[ObjectKey, str] = field(default_factory=dict)
+    """Why fields that kubectl clients applied stay theirs."""
     elsewhere: Mapping[ObjectKey, tuple[Elsewhere, ...]] = field(default_factory=dict)
     unlisted: frozenset[GroupKind] = frozenset()
     """Kinds of the set whose members could not be listed: nothing of them is deleted."""
     failed_groups: frozenset[str] = frozenset()
     """API groups that did not answer discovery."""
+    health: Mapping[ObjectKey, Assessment] = field(default_factory=dict)
+    """Of live objects whose health does not show in themselves."""
     requested: bool = False
     """Whether a person asked for this run."""
 
@@ -109,9 +119,13 @@ class Change:
     """Why the object cannot be what Git says; the object then counts as failed."""
     previous_owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Field managers that lose fields to us, with the fields."""
+    takeover: Takeover | None = None
+    """Who owns what, to be rewritten before an update is applied."""
     handed_over_from: str = ""
     consent: str = ""
     """Why a person must have approved this very plan before the change is made."""
+    health: Assessment | None = None
+    """Of the live object, where Git names it; None where it does not matter."""
 
     @property
     def place(self) -> Place | None:
@@ -121,6 +135,13 @@ class Change:
     def stage(self) -> tuple[int, Stage]:
         body = self.manifest.body if self.manifest else self.live
         return (wave_of(body) if body else 0, stage_of(self.key))
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is being deleted already, and not in Git any more."""
+        return self.manifest is None and bool(
+            self.live and self.live["metadata"].get("deletionTimestamp")
+        )
 
     @property
     def uid(self) -> str:
@@ -134,7 +155,7 @@ class Change:
             case Action.UPDATE:
                 return self.live, self.predicted
             case Action.CREATE | Action.RECREATE:
-                return self.live, self.manifest.body if self.manifest else None
+                return self.live, self.predicted or (self.manifest.body if self.manifest else None)
             case _:
                 return None, None
 
@@ -190,11 +211,22 @@ class Plan:
         return tuple(hold for hold in self.holds if hold.scope is scope)
 
     @property
+    def heals(self) -> bool:
+        """Whether the cluster moved, not Git: this very render was applied before."""
+        return self.parent.applied == self.revision.digest
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a run has written for this revision, or noted that it waits."""
+        rollout = self.parent.rollout
+        return rollout is not None and rollout.digest == self.revision.digest
+
+    @property
     def permitted(self) -> tuple[Change, ...]:
         """The writes that nothing holds.
 
         Nothing is pruned where an object fails. Where that is known beforehand, it is no reason
-        to claim the inventory again and again.
+        to claim the inventory again and again; nor is what waits for health.
         """
         if self.held(HoldScope.ALL):
             return ()
@@ -204,8 +236,43 @@ class Plan:
         return tuple(
             change
             for change in self.writes
-            if (pruning or change.action is not Action.DELETE) and (consent or not change.consent)
+            if (pruning or change.action is not Action.DELETE)
+            and (consent or not change.consent)
+            and change.key not in self.waiting
         )
+
+    @cached_property
+    def waiting(self) -> Mapping[ObjectKey, str]:
+        """Writes whose stage surely cannot start yet, with what each waits for.
+
+        What this run will have written is not known here: `towline.execute` looks at that.
+        """
+        found: dict[ObjectKey, str] = {}
+        blockers: list[Blocker] = []
+        for stage in () if self.heals else self.applies:
+            why = why_held_back(stage[0].stage, blockers)
+            if why:
+                found |= {change.key: why for change in stage if change.action.writes}
+            blockers += self._known_blockers(stage)
+        return found | self._prunes_waiting(next(iter(found.values()), ""))
+
+    def _known_blockers(self, stage: Iterable[Change]) -> Iterable[Blocker]:
+        for change in stage:
+            if change.problem or not change.action.writes:
+                found = blocker(
+                    change.key, change.stage[0], change.health, failed=bool(change.problem)
+                )
+                if found:
+                    yield found
+
+    def _prunes_waiting(self, why: str) -> dict[ObjectKey, str]:
+        """Nothing goes before all is applied, and no operator before its custom resources."""
+        deletes = [change.key for stage in self.prunes for change in stage]
+        if why:
+            return dict.fromkeys(deletes, why)
+        leaving = [c.key for c in self.changes if c.is_leaving and is_custom(c.key)]
+        why = waits_for(f"{key} to be gone" for key in leaving)
+        return {key: why for key in deletes if why and not is_custom(key)}
 
     def held_by(self, change: Change) -> Hold | None:
         """What keeps a change from being made, if anything does."""
@@ -223,10 +290,10 @@ class Plan:
 
     @property
     def prunes(self) -> tuple[tuple[Change, ...], ...]:
-        """The deletions by stages, in reverse order."""
+        """The deletions by stages, in reverse order; of a stage custom resources first."""
         deletes = [change for change in self.changes if change.action is Action.DELETE]
-        ordered = sorted(deletes, key=order_of, reverse=True)
-        stages = itertools.groupby(ordered, key=lambda change: change.stage)
+        ordered = sorted(deletes, key=_prune_order, reverse=True)
+        stages = itertools.groupby(ordered, key=lambda change: _prune_order(change)[:2])
         return tuple(tuple(changes) for _, changes in stages)
 
     def keys_left(self, deleted: Iterable[ObjectKey] = ()) -> frozenset[ObjectKey]:
@@ -239,3 +306,7 @@ class Plan:
 
 def order_of(change: Change) -> tuple[tuple[int, Stage], tuple[int, int, ObjectKey]]:
     return (change.stage, rank_of(change.key))
+
+
+def _prune_order(change: Change) -> tuple[tuple[int, Stage], bool, tuple[int, int, ObjectKey]]:
+    return (change.stage, is_custom(change.key), rank_of(change.key))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from towline.core import fieldset, inventory
 from towline.core.desired import Desired
+from towline.core.health import Assessment, Health, assess
 from towline.core.inventory import MANAGER, PART_OF
 from towline.core.manifest import PRUNE, RECONCILE, RECREATE, Manifest
 from towline.core.objects import Object, ObjectKey, key_of, labels_of
@@ -24,6 +25,9 @@ from towline.core.plan import (
     Snapshot,
     order_of,
 )
+from towline.core.rollout import job_digest
+from towline.core.takeover import Takeover
+from towline.core.verdicts import same
 
 
 def make_plan(snapshot: Snapshot) -> Plan:
@@ -57,12 +61,26 @@ def _change(desired: Desired, snapshot: Snapshot) -> Change:
     base = Change(Action.SKIP, desired.key, desired.manifest, desired.resource, live)
     if desired.manifest.steers(RECONCILE, "disabled"):
         return replace(base, reason=f"{RECONCILE} is disabled in Git")
+    if live is None and _has_run(desired.manifest, snapshot):
+        reason = "it ran for this very manifest, and was removed since by its time to live"
+        return replace(base, reason=reason, health=Assessment(Health.HEALTHY))
+    base = replace(base, health=_health(desired.key, live, snapshot))
     problem = _why_not_applied(desired, snapshot) or (live and _why_not_touched(live))
     if problem:
         return replace(base, problem=problem)
     if live is None:
-        return replace(base, action=Action.CREATE)
+        return _creation(base, snapshot.predicted.get(desired.key))
     return _change_of_live(base, desired.manifest, live, snapshot)
+
+
+def _has_run(manifest: Manifest, snapshot: Snapshot) -> bool:
+    digest = job_digest(manifest)
+    name = f"{manifest.key.namespace}/{manifest.key.name}"
+    return digest is not None and snapshot.parent.jobs.get(name) == digest
+
+
+def _health(key: ObjectKey, live: Object | None, snapshot: Snapshot) -> Assessment:
+    return snapshot.health.get(key) or assess(live)
 
 
 def _why_not_applied(desired: Desired, snapshot: Snapshot) -> str | None:
@@ -83,6 +101,14 @@ def _why_not_touched(live: Object) -> str | None:
     return f"{controller} controls it: leave it out of Git" if controller else None
 
 
+def _creation(base: Change, predicted: Object | Refusal | None) -> Change:
+    """A refusal is no verdict yet: what the object needs may come with the same revision."""
+    if isinstance(predicted, Refusal):
+        reason = f"the server would refuse it now: {predicted.message}"
+        return replace(base, action=Action.CREATE, reason=reason)
+    return replace(base, action=Action.CREATE, predicted=predicted)
+
+
 def _change_of_live(base: Change, manifest: Manifest, live: Object, snapshot: Snapshot) -> Change:
     owner = _other_owner(live, snapshot)
     if owner is not None:
@@ -90,21 +116,41 @@ def _change_of_live(base: Change, manifest: Manifest, live: Object, snapshot: Sn
         if problem:
             return replace(base, problem=problem)
         base = replace(base, handed_over_from=owner, reason=f"taken over from {owner}")
+    left = snapshot.left.get(base.key, "")
     if base.key in snapshot.proven:
-        return replace(base, action=Action.KEEP)
+        return replace(base, action=Action.KEEP, reason=left)
     predicted = snapshot.predicted[base.key]
     if isinstance(predicted, Refusal):
         return _refused(base, manifest, predicted, snapshot)
-    if same(live, predicted):
-        return replace(base, action=Action.KEEP)
+    takeover = snapshot.takeovers.get(base.key)
+    if takeover is None and same(live, predicted):
+        return replace(base, action=Action.KEEP, reason=left)
     adopted = "" if PART_OF in labels_of(live) else "adopted: it existed already"
+    reasons = (base.reason or adopted, _taken_over(takeover), left)
     return replace(
         base,
         action=Action.UPDATE,
         predicted=predicted,
-        reason=base.reason or adopted,
-        previous_owners=fieldset.lost(live, predicted, to=MANAGER),
+        reason="; ".join(filter(None, reasons)),
+        takeover=takeover,
+        previous_owners=_previous_owners(live, predicted, takeover),
     )
+
+
+def _taken_over(takeover: Takeover | None) -> str:
+    return f"fields taken over from {', '.join(takeover.managers)}" if takeover else ""
+
+
+def _previous_owners(
+    live: Object, predicted: Object, takeover: Takeover | None
+) -> dict[str, tuple[str, ...]]:
+    """Who loses fields to the apply by force, and whose fields go with what is taken over."""
+    lost = fieldset.lost(live, predicted, to=MANAGER)
+    gone = takeover.losses if takeover else {}
+    return {
+        manager: tuple(sorted({*lost.get(manager, ()), *gone.get(manager, ())}))
+        for manager in sorted({*lost, *gone})
+    }
 
 
 def _unknown_kind(manifest: Manifest, snapshot: Snapshot) -> str:
@@ -160,23 +206,6 @@ def _refused(base: Change, manifest: Manifest, refusal: Refusal, snapshot: Snaps
     return replace(base, action=Action.RECREATE, reason=refusal.message, consent=consent)
 
 
-_BOOKKEEPING = ("managedFields", "resourceVersion", "generation")
-
-
-def same(live: Object, predicted: Object) -> bool:
-    """Whether a dry-run apply changed nothing: no field, and nothing of what we own."""
-    if _content(live) != _content(predicted):
-        return False
-    ours = [fieldset.apply_entry(body, MANAGER) for body in (live, predicted)]
-    owned = [(entry["apiVersion"], entry.get("fieldsV1")) if entry else None for entry in ours]
-    return owned[0] == owned[1]
-
-
-def _content(body: Object) -> Object:
-    metadata = {k: v for k, v in body["metadata"].items() if k not in _BOOKKEEPING}
-    return {**body, "metadata": metadata}
-
-
 # Pruning -------------------------------------------------------------------------------------
 
 
@@ -228,7 +257,7 @@ def _holds(plan: Plan, snapshot: Snapshot) -> Iterable[Hold]:
         yield Hold(HoldScope.ALL, "approval", f"sync.automatic is false; to apply: {approve}")
     # What waits for consent since this revision came is no drift, and has its own hold.
     moved = any(not change.consent for change in plan.writes)
-    if moved and not policy.self_heal and not snapshot.requested and _is_drift(plan):
+    if moved and not policy.self_heal and not snapshot.requested and plan.heals:
         message = "the cluster drifted and sync.selfHeal is false; to heal: towline sync"
         yield Hold(HoldScope.ALL, "drift", f"{message} {plan.application}")
     yield from _prune_holds(plan, snapshot, approve)
@@ -252,8 +281,3 @@ def _prune_holds(plan: Plan, snapshot: Snapshot, approve: str) -> Iterable[Hold]
     elif deletes > limit:
         message = f"{deletes} of {members} objects would be pruned, maxPrune allows {limit}"
         yield Hold(HoldScope.PRUNE, "max-prune", f"{message}. If it is meant: {approve}")
-
-
-def _is_drift(plan: Plan) -> bool:
-    """Whether the cluster moved, not Git: this very render was applied before."""
-    return plan.parent.applied == plan.revision.digest

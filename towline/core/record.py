@@ -11,8 +11,9 @@ from typing import Any
 from towline.core import diff
 from towline.core.errors import Place
 from towline.core.objects import ObjectKey
-from towline.core.outcome import Outcome, Result, Trigger
+from towline.core.outcome import Outcome, Result, Status, Trigger
 from towline.core.plan import Action, Change, Plan
+from towline.core.rollout import RolloutState
 
 Record = dict[str, Any]
 
@@ -43,7 +44,11 @@ def plan_record(plan: Plan) -> Record:
         "commit": plan.revision.commit,
         "counts": counts,
         "holds": [asdict(hold) for hold in plan.holds],
-        "changes": [change_record(c) for c in plan.changes if _worth_showing(c)],
+        "changes": [
+            {**change_record(c), "waits": plan.waiting.get(c.key, "")}
+            for c in plan.changes
+            if _worth_showing(c)
+        ],
     }
 
 
@@ -60,6 +65,7 @@ def change_record(change: Change) -> Record:
         **place_record(change.place),
         "action": change.action.value,
         "stage": change.stage[1].title,
+        "wave": change.stage[0],
         "reason": change.reason,
         "problem": change.problem,
         "previous_owners": {m: list(paths) for m, paths in change.previous_owners.items()},
@@ -91,9 +97,50 @@ def result_record(result: Result) -> Record:
     record = {**key_record(result.key), **place_record(result.place), "result": result.kind.value}
     if result.message:
         record["message"] = result.message[:2000]
+    if result.health:
+        record |= {"health": result.health.health.value, "health_message": result.health.message}
+    if result.waits:
+        record["waits"] = True
     if result.previous_owners:
         record["previous_owners"] = {m: list(p) for m, p in result.previous_owners.items()}
     return record
+
+
+def rollout_record(outcome: Outcome, ended: float) -> Record | None:
+    """How far the revision has come, and when it began and came there; None before it begins."""
+    if outcome.state is None or outcome.revision is None:
+        return None
+    record: Record = {"digest": outcome.revision.digest, "state": outcome.state.value}
+    if outcome.rollout is not None:
+        record["began"] = outcome.rollout.began
+    if outcome.status is Status.SYNCED:
+        record["applied"] = ended
+    if outcome.state is RolloutState.HEALTHY:
+        record["healthy"] = ended
+    return record
+
+
+def first_times(record: Record | None, earlier: Record | None) -> Record | None:
+    """The same rollout with the times at which it first came to where it is."""
+    if not record or not earlier or earlier.get("digest") != record["digest"]:
+        return record
+    first: Record = {n: earlier[n] for n in ("applied", "healthy") if n in earlier}
+    return {**record, **first}
+
+
+_STANDING = ("commit", "status", "health", "message", "pending", "rollout")
+
+
+def amended(run: Record, later: Record) -> Record:
+    """An earlier run as a later look found it, which wrote nothing: how it stands, no more."""
+    healths = {(r["group"], r["object"]): r for r in later.get("results", ())}
+    results = []
+    for result in run.get("results", ()):
+        now = healths.get((result["group"], result["object"]), {})
+        kept = {name: now[name] for name in ("health", "health_message") if name in now}
+        results.append({**result, **kept})
+    standing = {name: later[name] for name in _STANDING if name in later}
+    return {**run, **standing, **({"results": results} if "results" in run else {})}
 
 
 def run_record(
@@ -105,6 +152,7 @@ def run_record(
         "id": run,
         "application": outcome.application,
         "status": outcome.status.value,
+        "health": outcome.health.value,
         "message": outcome.message[:4000],
         "trigger": asdict(trigger),
         "started": started,
@@ -116,6 +164,8 @@ def run_record(
         "counts": outcome.counts,
         "objects": len(plan.keys_left()) if plan else None,
         "wrote": outcome.wrote,
+        "pending": outcome.pending,
+        "rollout": rollout_record(outcome, ended),
         "holds": [asdict(hold) for hold in plan.holds] if plan else [],
         "plan_digest": plan.digest if plan else None,
         "results": [result_record(result) for result in outcome.results],

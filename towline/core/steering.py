@@ -1,4 +1,4 @@
-"""What a person may say of an application: suspend, resume, approve.
+"""What a person may say of an application: suspend, resume, approve, prune.
 
 These words change what Towline may do, so they are signed: whoever can write to the broker
 cannot speak them. The key is shared by the web process and the workers, and is not in Redis.
@@ -22,17 +22,21 @@ class Verb(StrEnum):
     SUSPEND = "suspend"
     RESUME = "resume"
     APPROVE = "approve"
+    PRUNE = "prune"
+    """Of an abandoned set: show the plan, or carry out exactly the one that is named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Steer:
-    """`value` is the plan's digest for an approval; `at` is in seconds since the epoch."""
+    """`value` is the digest of the plan that is approved or pruned by, `at` is in seconds since the
+    epoch, and `cluster` says which set is meant, where a document does not."""
 
     application: str
     verb: Verb
     actor: str
     at: float
     value: str = ""
+    cluster: str = ""
 
     def signed(self, key: bytes) -> dict[str, Any]:
         """As a message."""

@@ -320,14 +320,14 @@ class Installation:
                 return found
         raise PermanentError(f"the cluster does not know {kind} in {api_version}")
 
-    def member_versions(self, applications: Iterable[str]) -> dict[str, str]:
-        """Object → resourceVersion, of all members of these applications."""
-        found: dict[str, str] = {}
+    def members(self, applications: Iterable[str]) -> dict[str, Object]:
+        """Object → what somebody wrote into it, of all members of these applications."""
+        found: dict[str, Object] = {}
         for application in applications:
             selector = f"{PART_OF}={applyset_id(parent_key(application, NAMESPACE))}"
             for resource in self.cluster.resources(fresh=True).listable():
                 for body in self.cluster.list(resource, selector=selector):
-                    found[str(key_of(body))] = body["metadata"]["resourceVersion"]
+                    found[str(key_of(body))] = _without_controllers(body)
         return found
 
     def clean_cluster(self) -> None:
@@ -439,3 +439,13 @@ def stop_on_signals() -> None:
 
     for number in _STOPPING:
         signal.signal(number, stop)
+
+
+def _without_controllers(body: Object) -> Object:
+    """An object without what its controllers write into it all the time."""
+    noise = ("managedFields", "resourceVersion", "annotations")
+    metadata = {name: field for name, field in body["metadata"].items() if name not in noise}
+    return {
+        **{name: field for name, field in body.items() if name != "status"},
+        "metadata": metadata,
+    }

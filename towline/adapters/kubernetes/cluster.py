@@ -5,8 +5,9 @@ from __future__ import annotations
 import builtins
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from towline.adapters.kubernetes.connection import Connection
 from towline.adapters.kubernetes.discovery import discover
@@ -22,6 +23,7 @@ _NAMES_ONLY = {
     "Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 }
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
+_STEPS = {"Content-Type": "application/json-patch+json"}
 
 
 class KubernetesCluster:
@@ -113,13 +115,29 @@ class KubernetesCluster:
 
     def apply(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:
         query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
-        if dry_run:
-            query["dryRun"] = "All"
-        key = key_of(body)
-        path = resource.path(key.namespace, key.name)
+        return self._patch(_path(resource, body), body, query | _tried(dry_run), _APPLY)
+
+    def patch(
+        self,
+        resource: Resource,
+        live: Object,
+        steps: Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> Object:
+        # A step that puts the version where it is makes it a precondition, answered with 409;
+        # a `test` of it would be answered like any patch that does not fit.
+        version = live["metadata"]["resourceVersion"]
+        bound = {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
+        query = {"fieldManager": MANAGER} | _tried(dry_run)
+        return self._patch(_path(resource, live), [bound, *steps], query, _STEPS)
+
+    def _patch(
+        self, path: str, body: Any, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> Object:
         try:
             answer: Object = self.connection.request(
-                "PATCH", path, query=query, body=body, headers=_APPLY
+                "PATCH", path, query=query, body=body, headers=headers
             )
         except ClusterError as error:
             if not self._answers():
@@ -160,6 +178,15 @@ class KubernetesCluster:
                 raise _Gone from None
             raise
         return answer
+
+
+def _path(resource: Resource, body: Object) -> str:
+    key = key_of(body)
+    return resource.path(key.namespace, key.name)
+
+
+def _tried(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 class _Gone(Exception):  # noqa: N818

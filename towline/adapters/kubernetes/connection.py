@@ -55,14 +55,14 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The parsed answer.
 
-        Every request that is sent here may be sent twice: reads, applies, and deletions bound to
-        a UID. Raises RefusedError for what the server refuses, ClusterError for what it does not
-        answer.
+        Every request that is sent here may be sent twice: reads, applies, deletions bound to a
+        UID, and patches bound to a version. Raises RefusedError for what the server refuses,
+        ClusterError for what it does not answer.
         """
         url = quote(path) + (f"?{urlencode(query)}" if query else "")
         sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
@@ -93,7 +93,7 @@ class Connection:
         return f"{status}: {_message(data)}"
 
     def _send(
-        self, method: str, url: str, body: Object | None, headers: Mapping[str, str]
+        self, method: str, url: str, body: Any, headers: Mapping[str, str]
     ) -> tuple[int, bytes, str | None]:
         client = self._client
         serialized = client.param_serialize(

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from towline.core.errors import ClusterError, LeaseLostError, PermanentError
-from towline.core.inventory import Parent, parent_key, read_parent
+from towline.core.inventory import (
+    ID_LABEL,
+    Parent,
+    application_of,
+    parent_key,
+    parent_of,
+    read_parent,
+)
+from towline.core.objects import Object
 from towline.core.resources import Resource
 from towline.ports import Cluster, RefusedError
 
@@ -40,6 +49,23 @@ class ConfigMapInventory:
             uid=metadata["uid"],
             complete=True,
         )
+
+    def parents(self) -> Sequence[Parent]:
+        """One LIST of what bears an id; other tools keep their sets there as well."""
+        listed = self.cluster.list(_CONFIG_MAPS, namespace=self.namespace, selector=ID_LABEL)
+        found = (parent_of(live, self.namespace) for live in listed)
+        return sorted(filter(None, found), key=lambda parent: parent.application)
+
+    def bodies(self) -> Mapping[str, Object]:
+        listed = self.cluster.list(_CONFIG_MAPS, namespace=self.namespace)
+        named = ((application_of(live, self.namespace), live) for live in listed)
+        return {application: live for application, live in named if application}
+
+    def remove(self, parent: Parent) -> None:
+        try:
+            self.cluster.delete(_CONFIG_MAPS, parent.body())
+        except RefusedError as refusal:
+            raise self._explained(parent, refusal) from None
 
     def _refuse_existing(self, parent: Parent) -> None:
         if self.read(parent.application).resource_version is not None:

@@ -5,5 +5,6 @@ from towline.adapters.redis.inbox import RedisInbox
 from towline.adapters.redis.ledger import RedisLedger
 from towline.adapters.redis.looks import RedisLooks
 from towline.adapters.redis.marks import RedisMarks
+from towline.adapters.redis.verdicts import RedisVerdicts
 
-__all__ = ["RedisInbox", "RedisLedger", "RedisLooks", "RedisMarks", "connect"]
+__all__ = ["RedisInbox", "RedisLedger", "RedisLooks", "RedisMarks", "RedisVerdicts", "connect"]

@@ -9,6 +9,7 @@ from typing import Any
 from redis import Redis
 
 from towline.adapters.redis.connection import DAY, key
+from towline.core.record import amended
 
 _RUNS_KEPT = 100
 _RUN_SECONDS = 7 * DAY
@@ -17,8 +18,8 @@ _STATUS_SECONDS = 30 * DAY
 Record = Mapping[str, Any]
 
 # KEYS: run, runs, status. ARGV: the run, its id, the status, runs kept, seconds of both, the
-# prefix of runs. What falls off the list goes with it: a run that fails every few seconds would
-# fill Redis within its seven days.
+# prefix of runs, whether it is the status. What falls off the list goes with it: a run that fails
+# every few seconds would fill Redis within its seven days.
 _RECORD = """
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[5])
 redis.call('LPUSH', KEYS[2], ARGV[2])
@@ -27,7 +28,7 @@ for _, id in ipairs(redis.call('LRANGE', KEYS[2], ARGV[4], -1)) do
 end
 redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
 redis.call('EXPIRE', KEYS[2], ARGV[5])
-redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[6])
+if ARGV[8] == '1' then redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[6]) end
 """
 
 
@@ -36,7 +37,7 @@ class RedisLedger:
         self._redis = redis
         self._record = redis.register_script(_RECORD)
 
-    def record_run(self, run: Record) -> None:
+    def record_run(self, run: Record, *, is_status: bool = True) -> None:
         """Keep a run, put it on its application's list, and let it be the status."""
         application = run["application"]
         self._record(
@@ -49,8 +50,16 @@ class RedisLedger:
                 _RUN_SECONDS,
                 _STATUS_SECONDS,
                 f"{key('run')}:",
+                "1" if is_status else "0",
             ],
         )
+
+    def amend_run(self, run_id: str, later: Record) -> None:
+        """Only the run's own worker writes, under the application's lease."""
+        for name in (key("run", run_id), key("status", later["application"])):
+            record = self._get(name)
+            if record is not None:
+                self._redis.set(name, json.dumps(amended(dict(record), dict(later))), keepttl=True)
 
     def run(self, run_id: str) -> Record | None:
         return self._get(key("run", run_id))
@@ -82,6 +91,18 @@ class RedisLedger:
 
     def source_error(self, repository: str) -> str:
         return str(self._redis.get(key("source", repository)) or "")
+
+    def record_survey(self, cluster: str, survey: Record | None) -> None:
+        if survey is None:
+            self._redis.hdel(key("abandoned"), cluster)
+            return
+        self._redis.hset(key("abandoned"), cluster, json.dumps(survey))
+        self._redis.expire(key("abandoned"), _STATUS_SECONDS)
+
+    def surveys(self) -> dict[str, Record]:
+        texts: dict[str, str] = self._redis.hgetall(key("abandoned"))  # type: ignore[assignment]
+        parsed = {cluster: _parsed(text) for cluster, text in texts.items()}
+        return {cluster: survey for cluster, survey in parsed.items() if survey is not None}
 
     def _get(self, name: str) -> Record | None:
         return _parsed(self._redis.get(name))

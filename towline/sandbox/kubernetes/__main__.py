@@ -20,7 +20,8 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with SandboxCluster(token=secrets.token_urlsafe(24), port=arguments.port) as cluster:
+    token = secrets.token_urlsafe(24)
+    with SandboxCluster(token=token, port=arguments.port, controllers=True) as cluster:
         cluster.write_kubeconfig(arguments.kubeconfig)
         sys.stdout.write(
             f"Kubernetes sandbox on {cluster.url}, kubeconfig {arguments.kubeconfig}\n"

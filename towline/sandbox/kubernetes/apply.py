@@ -140,7 +140,7 @@ def write_managers(managers: Managers) -> list[dict[str, Any]]:
             "manager": manager.name,
             "operation": manager.operation,
             "apiVersion": entry.api_version,
-            "time": entry.time,
+            **({"time": entry.time} if entry.time else {}),
             "fieldsType": "FieldsV1",
             "fieldsV1": to_v1(entry.fields),
             **({"subresource": manager.subresource} if manager.subresource else {}),
@@ -186,7 +186,8 @@ def _pruned(result: dict[str, Any], last: Fields, owners: Managers, shape: Shape
     everything = with_named(members(result, shape), shape)
     last_named = with_named(last, shape)
     stripped = without(result, last_named, shape)
-    kept = with_named(members(stripped, shape), shape)
+    # What identifies the object is there, whoever owns the rest of its metadata.
+    kept = with_named(members(stripped, shape), shape) | _UNOWNED
     for entry in owners.values():
         kept |= with_named(entry.fields, shape)
     restored = without(result, everything - kept, shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from towline.sandbox.kubernetes.controllers import Controllers
 from towline.sandbox.kubernetes.front import Front
 from towline.sandbox.kubernetes.kinds import NAMESPACE, Kinds
 from towline.sandbox.kubernetes.routes import Routes
@@ -17,11 +18,13 @@ _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 class SandboxCluster(Front):
     """A Kubernetes API on loopback, with four namespaces and nothing else in it.
 
-    `token` is what clients must bear; without one the server is open. A stopped cluster cannot
-    be started again.
+    `token` is what clients must bear; without one the server is open. With `controllers` workloads
+    become available. A stopped cluster cannot be started again.
     """
 
-    def __init__(self, *, token: str | None = None, port: int = 0) -> None:
+    def __init__(
+        self, *, token: str | None = None, port: int = 0, controllers: bool = False
+    ) -> None:
         self._store = Store()
         kinds = Kinds()
         routes = Routes(self._store, kinds)
@@ -30,9 +33,17 @@ class SandboxCluster(Front):
         for name in _NAMESPACES:
             body: dict[str, Any] = {"metadata": {"name": name}}
             writer.create(Target(NAMESPACE), body, Options(manager="kube-apiserver"))
+        self._controllers = Controllers(self._store, writer) if controllers else None
+
+    def start(self) -> None:
+        super().start()
+        if self._controllers:
+            self._controllers.start()
 
     def stop(self) -> None:
         """End all watches and connections; the state is gone."""
+        if self._controllers:
+            self._controllers.stop()
         self._store.close()
         super().stop()
 

@@ -158,7 +158,7 @@ _MISSING = _Missing()
 
 
 def without(value: Any, fields: Iterable[Path], shape: Shape) -> Any:
-    """The object without these fields; a container that loses all it had goes too."""
+    """The object without these fields; of a container that loses all it had null is left."""
     tree: dict[str, Any] = {}
     for path in fields:
         node = tree
@@ -166,7 +166,7 @@ def without(value: Any, fields: Iterable[Path], shape: Shape) -> Any:
             node = node.setdefault(segment, {})
         node["."] = {}
     left = _pruned(value, tree, shape) if tree else value
-    return {} if left is _MISSING else left
+    return {} if left is None else left
 
 
 def _pruned(value: Any, tree: dict[str, Any], shape: Shape) -> Any:
@@ -178,13 +178,13 @@ def _pruned(value: Any, tree: dict[str, Any], shape: Shape) -> Any:
             left = _pruned_child(inner, tree.get(f"f:{name}"), shape.child(name))
             if left is not _MISSING:
                 kept[name] = left
-        return kept or _MISSING
+        return kept or None
     items = []
     for item in value:
         left = _pruned_child(item, tree.get(segment_of(item, shape)), shape.item())
-        if left is not _MISSING:
+        if left is not _MISSING and left is not None:
             items.append(left)
-    return items or _MISSING
+    return items or None
 
 
 def _pruned_child(value: Any, tree: dict[str, Any] | None, shape: Shape) -> Any:
