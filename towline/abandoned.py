@@ -19,7 +19,8 @@ from towline.core.outcome import Outcome, Result, ResultKind
 from towline.core.plan import Hold, Plan, Revision, Snapshot
 from towline.core.planning import make_plan
 from towline.members import Members, resources_for
-from towline.observe import Phases, is_same_cluster, observe_members
+from towline.neighbours import is_same_cluster
+from towline.observe import Phases, observe_members
 from towline.ports import RefusedError, Services
 from towline.reconcile import Attempt, carry_out
 

@@ -21,7 +21,7 @@ from towline.core.inventory import ID_LABEL, PART_OF, TOOLING, Parent
 from towline.core.manifest import RECONCILE
 from towline.core.objects import GroupKind, Object, ObjectKey, annotations_of, key_of, labels_of
 from towline.core.resources import Resource, Resources
-from towline.observe import is_same_cluster
+from towline.neighbours import is_same_cluster
 from towline.ports import PARALLEL, Cluster, RefusedError, Services
 
 

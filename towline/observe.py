@@ -6,7 +6,7 @@ It never writes; a dry-run apply is how the server is asked what it would do.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,19 +14,18 @@ from dataclasses import dataclass, field, replace
 from towline.core import inventory, ownership, takeover
 from towline.core.application import Application
 from towline.core.desired import Desired, locate, mark
-from towline.core.errors import PermanentError, SourceGoneError, TowlineError
 from towline.core.health import Assessment
-from towline.core.inventory import MANAGER, PART_OF, Parent
-from towline.core.kustomization import KUSTOMIZATION_FILES
+from towline.core.inventory import MANAGER, Parent
 from towline.core.manifest import RECONCILE, Manifest
-from towline.core.objects import Object, ObjectKey, labels_of
-from towline.core.plan import Elsewhere, Refusal, Revision, Snapshot
+from towline.core.objects import Object, ObjectKey
+from towline.core.plan import Refusal, Revision, Snapshot
 from towline.core.resources import Resource, Resources
-from towline.core.verdicts import digest_of
+from towline.dependents import Dependents
 from towline.members import Members, resources_for
-from towline.ports import PARALLEL, Cluster, RefusedError, Services
+from towline.neighbours import Neighbours
+from towline.ports import PARALLEL, Cluster, NoVerdicts, RefusedError, Services
 from towline.storage import Claims
-from towline.trials import Foreseen, Trials
+from towline.trials import Doubt, Foreseen, Trials
 
 _LOOK_UP_BY_NAME = 20
 """Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""
@@ -119,27 +118,11 @@ class _Observation:
         )
         listed = listing.list(item.resource for item in served.values() if item.resource)
         members = {key: body for (_, key), body in listed.items()}
-        addresses = {key: resource for (resource, key) in listed}
-        live = {
-            key: listed[(item.resource, key)]
-            for key, item in served.items()
-            if item.resource is not None and (item.resource, key) in listed
-        }
-        live |= self._look_up([item for key, item in served.items() if key not in live])
-        addresses |= {key: item.resource for key, item in served.items() if item.resource}
-        compared = {
-            key: item
-            for key, item in served.items()
-            if key in live and not item.manifest.steers(RECONCILE, "disabled")
-        }
-        proven = frozenset(
-            key
-            for key, item in compared.items()
-            if ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
-        )
-        foreseen = self._foresee(compared, live, proven)
-        new = self._foresee_new(item for key, item in served.items() if key not in live)
+        live = self._live(served, listed)
+        proven, foreseen = self._compare(served, live)
         live |= {key: seen.live for key, seen in foreseen.items()}
+        prunable = self._prunable(members, {item.key for item in desired})
+        neighbours = Neighbours(self.application, self.services, self.parent, self.resources)
         return Snapshot(
             application=self.application,
             revision=revision,
@@ -147,18 +130,67 @@ class _Observation:
             desired=desired,
             live=live,
             members=members,
-            resources=addresses,
+            resources={key: resource for resource, key in listed}
+            | {key: item.resource for key, item in served.items() if item.resource},
             unreadable=self.unreadable,
-            proven=proven - {key for key, seen in foreseen.items() if not seen.is_proven},
-            predicted={key: seen.answer for key, seen in foreseen.items()} | new,
+            proven=proven,
+            predicted={key: seen.answer for key, seen in foreseen.items()}
+            | self._try_new([item for key, item in served.items() if key not in live]),
             takeovers={key: seen.takeover for key, seen in foreseen.items() if seen.takeover},
             left={key: seen.left for key, seen in foreseen.items() if seen.left},
-            elsewhere=self._ask_others(members, live, {item.key for item in desired}),
+            elsewhere=neighbours.asked(prunable, live),
+            takes=self._what_goes_with(prunable),
             unlisted=listing.unlisted(),
             failed_groups=self.resources.failed,
             health=self._health_of_claims(live),
             requested=self.manner.requested,
         )
+
+    @property
+    def _trials(self) -> Trials:
+        verdicts = NoVerdicts() if self.manner.requested else self.services.verdicts
+        return Trials(self.cluster, self.application.name, verdicts)
+
+    def _compare(
+        self, served: Mapping[ObjectKey, Desired], live: Mapping[ObjectKey, Object]
+    ) -> tuple[frozenset[ObjectKey], dict[ObjectKey, Foreseen]]:
+        """Which objects hold what is wanted, and what would become of the others.
+
+        Of what kubectl owns some of, it is foreseen too.
+        """
+        compared = {
+            key: item
+            for key, item in served.items()
+            if key in live and not item.manifest.steers(RECONCILE, "disabled")
+        }
+        proven = {
+            key
+            for key, item in compared.items()
+            if ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
+        }
+        doubtful = [
+            Doubt(item, live[key], is_proven=key in proven)
+            for key, item in compared.items()
+            if key not in proven or takeover.concerns(live[key])
+        ]
+        foreseen = self._trials.foresee(doubtful)
+        return frozenset(proven - foreseen.keys()), foreseen
+
+    def _try_new(self, missing: Sequence[Desired]) -> dict[ObjectKey, Object | Refusal]:
+        """What would become of objects that are not there yet: a request for each, so that it is
+        asked only where a person is going to read it."""
+        if self.application.sync.automatic and not self.manner.thorough:
+            return {}
+        return self._trials.create([item for item in missing if item.key not in self.unreadable])
+
+    def _prunable(
+        self, members: Mapping[ObjectKey, Object], wanted: set[ObjectKey]
+    ) -> dict[ObjectKey, Object]:
+        return {
+            key: body
+            for key, body in members.items()
+            if key not in wanted and not inventory.why_not_ours(body, self.parent)
+        }
 
     def _is_served(self, item: Desired) -> bool:
         """Definitions of this very revision may not be there yet: their objects cannot be live."""
@@ -168,6 +200,19 @@ class _Observation:
         )
 
     # The objects that are there --------------------------------------------------------------
+
+    def _live(
+        self,
+        served: Mapping[ObjectKey, Desired],
+        listed: Mapping[tuple[Resource, ObjectKey], Object],
+    ) -> dict[ObjectKey, Object]:
+        """The wanted objects that exist, with our label or without."""
+        found = {
+            key: listed[(item.resource, key)]
+            for key, item in served.items()
+            if item.resource is not None and (item.resource, key) in listed
+        }
+        return found | self._look_up([item for key, item in served.items() if key not in found])
 
     def _look_up(self, items: list[Desired]) -> dict[ObjectKey, Object]:
         """Objects that are wanted and do not carry our label may exist all the same."""
@@ -207,67 +252,6 @@ class _Observation:
             raise refused
         self.unreadable |= {item.key: refused.refusal for item in items}
 
-    def _foresee(
-        self,
-        wanted: Mapping[ObjectKey, Desired],
-        live: Mapping[ObjectKey, Object],
-        proven: Set[ObjectKey],
-    ) -> dict[ObjectKey, Foreseen]:
-        """What would become of each; of those that are proved only if kubectl owns some of it.
-
-        What a dry run said before is taken for an answer, unless a person asked for this run.
-        """
-        doubtful = {
-            key: item
-            for key, item in wanted.items()
-            if key not in proven or takeover.concerns(live[key])
-        }
-        known = {} if self.manner.requested else self._remembered(doubtful, live)
-        tried = self._try(
-            [(item, live[k], k in proven) for k, item in doubtful.items() if k not in known]
-        )
-        self._remember(doubtful, known, tried)
-        return known | tried
-
-    def _remembered(
-        self, doubtful: Mapping[ObjectKey, Desired], live: Mapping[ObjectKey, Object]
-    ) -> dict[ObjectKey, Foreseen]:
-        digests = {
-            digest_of(item.manifest.body, live[key]): key
-            for key, item in doubtful.items()
-            if not takeover.concerns(live[key])
-        }
-        known = self.services.verdicts.known(self.application.name, digests)
-        return {digests[d]: Foreseen(live[digests[d]], live[digests[d]]) for d in known}
-
-    def _remember(
-        self,
-        doubtful: Mapping[ObjectKey, Desired],
-        known: Mapping[ObjectKey, Foreseen],
-        tried: Mapping[ObjectKey, Foreseen],
-    ) -> None:
-        new = {key: seen for key, seen in tried.items() if seen.changes_nothing}
-        if new:
-            unchanged = {**known, **new}.items()
-            digests = [digest_of(doubtful[key].manifest.body, seen.live) for key, seen in unchanged]
-            self.services.verdicts.remember(self.application.name, digests)
-
-    def _try(self, items: list[tuple[Desired, Object, bool]]) -> dict[ObjectKey, Foreseen]:
-        trials = Trials(self.cluster)
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            seen = pool.map(lambda item: trials.foresee(item[0], item[1], proven=item[2]), items)
-            return {item.key: found for (item, _, _), found in zip(items, seen, strict=True)}
-
-    def _foresee_new(self, items: Iterable[Desired]) -> dict[ObjectKey, Object | Refusal]:
-        """What would become of objects that are not there yet: one request for each, so that it
-        is asked only where a person is going to read it."""
-        if self.application.sync.automatic and not self.manner.thorough:
-            return {}
-        new = [item for item in items if item.key not in self.unreadable]
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            answers = pool.map(Trials(self.cluster).create, new)
-            return {item.key: answer for item, answer in zip(new, answers, strict=True) if answer}
-
     def _health_of_claims(self, live: Mapping[ObjectKey, Object]) -> dict[ObjectKey, Assessment]:
         claims = Claims(self.cluster)
         return {
@@ -276,131 +260,7 @@ class _Observation:
             if key.kind == "PersistentVolumeClaim"
         }
 
-    # The other applications ------------------------------------------------------------------
-
-    def _ask_others(
-        self,
-        members: Mapping[ObjectKey, Object],
-        live: Mapping[ObjectKey, Object],
-        wanted: set[ObjectKey],
-    ) -> dict[ObjectKey, tuple[Elsewhere, ...]]:
-        """Does another application of this cluster name what we would prune or take over?
-
-        Costs nothing where there is neither. Only then are the others rendered.
-        """
-        prunable = [
-            key
-            for key, body in members.items()
-            if key not in wanted and not inventory.why_not_ours(body, self.parent)
-        ]
-        foreign = {
-            key: owner
-            for key, body in live.items()
-            if labels_of(body).get(PART_OF) not in (None, self.parent.id)
-            and (owner := inventory.owner_named_by(body)) is not None
-        }
-        if not prunable and not foreign:
-            return {}
-        others = _Others(self.application, self.services, self.parent, self.resources)
-        answers = {key: others.claims_on(key) for key in prunable}
-        answers |= {
-            key: (others.claim_of(owner, key, self._set_label(live[key])),)
-            for key, owner in foreign.items()
-        }
-        return answers
-
-    def _set_label(self, body: Object) -> str:
-        return labels_of(body)[PART_OF]
-
-
-def is_same_cluster(one: str, other: str, services: Services) -> bool | None:
-    """Whether two destinations name one cluster, which may have several names; None if that
-    cannot be told."""
-    if one == other:
-        return True
-    try:
-        ids = {services.cluster(name).identity() for name in (one, other)}
-    except TowlineError:
-        return None  # this host has no way to that destination
-    return None if "" in ids else len(ids) == 1
-
-
-@dataclass
-class _Others:
-    """What the other applications of the cluster want, rendered at most once each."""
-
-    application: Application
-    services: Services
-    parent: Parent
-    resources: Resources
-    _wanted: dict[str, frozenset[ObjectKey] | TowlineError] = field(default_factory=dict)
-
-    def claims_on(self, key: ObjectKey) -> tuple[Elsewhere, ...]:
-        """Everyone who names the object, or may."""
-        claims = (self._claim(other, key) for other in self._neighbours())
-        return tuple(claim for claim in claims if claim.wanted is not False)
-
-    def claim_of(self, owner: str, key: ObjectKey, label: str) -> Elsewhere:
-        """What the owner that an object names says of it."""
-        other = self.services.documents().applications.get(owner)
-        # Computed, not read: what became of the owner's inventory is no reason to end this run.
-        if replace(self.parent, application=owner).id != label:
-            reason = "the owner is kept by another installation of Towline"
-            return Elsewhere(owner, wanted=None, reason=reason)
-        if other is None or self._is_here(other) is False:
-            return Elsewhere(owner, wanted=False)
-        wanted = self._keys(other)
-        if isinstance(wanted, SourceGoneError):
-            return Elsewhere(owner, wanted=None, reason=wanted.message)
-        return self._claim(other, key)
-
-    def _neighbours(self) -> Iterable[Application]:
-        for other in self.services.documents().applications.values():
-            if other.name != self.application.name and self._is_here(other) is not False:
-                yield other
-
-    def _is_here(self, other: Application) -> bool | None:
-        """Whether another deploys to this very cluster; None if that cannot be told."""
-        ours, theirs = self.application.destination.cluster, other.destination.cluster
-        return is_same_cluster(ours, theirs, self.services)
-
-    def _claim(self, other: Application, key: ObjectKey) -> Elsewhere:
-        wanted = self._keys(other)
-        if isinstance(wanted, SourceGoneError):
-            return Elsewhere(other.name, wanted=False)
-        if isinstance(wanted, TowlineError):
-            possible = not isinstance(wanted, PermanentError) or self._mentions(other, key.name)
-            return Elsewhere(other.name, wanted=None if possible else False, reason=str(wanted))
-        if key in wanted and self._is_here(other) is None:
-            reason = f"{other.destination.cluster} may be another name of this cluster"
-            return Elsewhere(other.name, wanted=None, reason=reason)
-        return Elsewhere(other.name, wanted=key in wanted)
-
-    def _keys(self, other: Application) -> frozenset[ObjectKey] | TowlineError:
-        if other.name not in self._wanted:
-            try:
-                self._wanted[other.name] = self._render(other)
-            except TowlineError as error:
-                self._wanted[other.name] = error
-        return self._wanted[other.name]
-
-    def _mentions(self, other: Application, name: str) -> bool:
-        """Whether a source that does not render could name an object, to judge by its text.
-
-        Without this, one application with a bad manifest would hold up the pruning of all others.
-        Kustomize composes names, so that there the text says nothing.
-        """
-        try:
-            with self.services.repositories.tree(other.source) as tree:
-                contents = tree.read(tree.files(other.source.path))
-        except TowlineError:
-            return True
-        kustomized = any(path.rpartition("/")[2] in KUSTOMIZATION_FILES for path in contents)
-        return kustomized or any(name.encode() in data for data in contents.values())
-
-    def _render(self, other: Application) -> frozenset[ObjectKey]:
-        with self.services.repositories.tree(other.source) as tree:
-            manifests = self.services.renderer.render(other, tree)
-        resources = self.resources.with_definitions(manifests)
-        located = locate(manifests, resources, namespace=other.destination.namespace)
-        return frozenset(item.key for item in located)
+    def _what_goes_with(self, prunable: Mapping[ObjectKey, Object]) -> dict[ObjectKey, str]:
+        dependents = Dependents(self.cluster, self.resources)
+        found = {key: dependents.of(body) for key, body in prunable.items()}
+        return {key: text for key, text in found.items() if text}

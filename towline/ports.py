@@ -124,6 +124,9 @@ class Cluster(Protocol):
     def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:
         """`namespace/name` of all objects of a kind, read as metadata only."""
 
+    def count(self, resource: Resource, *, namespace: str | None = None) -> int:
+        """How many objects of a kind there are; they are not read."""
+
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None: ...
 
     def apply(self, resource: Resource, body: Object, *, dry_run: bool = False) -> Object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,12 @@ from towline.core import takeover
 from towline.core.desired import Desired
 from towline.core.fieldvalues import without
 from towline.core.inventory import MANAGER
-from towline.core.objects import BUILT_IN_GROUPS, Object, group_of
+from towline.core.objects import BUILT_IN_GROUPS, Object, ObjectKey, group_of
 from towline.core.plan import Refusal
 from towline.core.resources import Resource
 from towline.core.takeover import Takeover
-from towline.core.verdicts import same
-from towline.ports import Cluster, RefusedError
+from towline.core.verdicts import digest_of, same
+from towline.ports import PARALLEL, Cluster, RefusedError, Verdicts
 
 _LOOKS = 3
 """So often an object is looked at again that others write to while it is compared."""
@@ -34,28 +35,74 @@ class Foreseen:
     """Why fields that kubectl applied stay kubectl's."""
 
     @property
-    def is_proven(self) -> bool:
-        return self.answer is self.live and self.takeover is None
-
-    @property
     def changes_nothing(self) -> bool:
         if self.takeover is not None or isinstance(self.answer, Refusal):
             return False
         return self.answer is self.live or same(self.live, self.answer)
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A live object of which it is to be found out what becomes of it."""
+
+    item: Desired
+    live: Object
+    is_proven: bool
+    """An apply would change nothing: only what kubectl owns has to be looked at."""
+
+    @property
+    def digest(self) -> str:
+        """What a verdict on it is remembered by; empty if it can't be, for kubectl owns some of
+        it, which the digest does not cover."""
+        return "" if takeover.concerns(self.live) else digest_of(self.item.manifest.body, self.live)
+
+
 @dataclass(frozen=True)
 class Trials:
-    """Dry runs on one cluster."""
+    """Dry runs on one cluster for one application."""
 
     cluster: Cluster
+    application: str
+    verdicts: Verdicts
 
-    def foresee(self, item: Desired, live: Object, *, proven: bool) -> Foreseen:
-        """`proven` says that an apply would change nothing, so that none has to be tried."""
-        resource = item.resource
-        if resource is None:
-            raise ValueError(f"{item.key} has no resource")
-        seen = Foreseen(live, live) if proven else self._apply(item, resource, live)
+    def foresee(self, doubts: Sequence[Doubt]) -> dict[ObjectKey, Foreseen]:
+        """What a dry run said before, while neither side has changed, is taken for an answer."""
+        digests = {doubt.digest: doubt for doubt in doubts} if doubts else {}
+        known = self.verdicts.known(self.application, filter(None, digests))
+        remembered = {
+            digests[digest].item.key: Foreseen(digests[digest].live, digests[digest].live)
+            for digest in known
+        }
+        asked = [doubt for doubt in doubts if doubt.item.key not in remembered]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            tried = dict(
+                zip((d.item.key for d in asked), pool.map(self._foresee, asked), strict=True)
+            )
+        new = [
+            Doubt(doubt.item, tried[doubt.item.key].live, is_proven=False).digest
+            for doubt in asked
+            if tried[doubt.item.key].changes_nothing
+        ]
+        if any(new):
+            self.verdicts.remember(self.application, filter(None, [*known, *new]))
+        return remembered | tried
+
+    def create(self, items: Sequence[Desired]) -> dict[ObjectKey, Object | Refusal]:
+        """What would be made of objects that are not there; nothing is said where that cannot be
+        tried, for the namespace is yet to come."""
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            answers = zip(items, pool.map(self._create, items), strict=True)
+            return {item.key: answer for item, answer in answers if answer is not None}
+
+    def _create(self, item: Desired) -> Object | Refusal | None:
+        try:
+            return self.cluster.apply(_resource_of(item), item.manifest.body, dry_run=True)
+        except RefusedError as refused:
+            return None if refused.status == 404 else refused.refusal
+
+    def _foresee(self, doubt: Doubt) -> Foreseen:
+        item, live, resource = doubt.item, doubt.live, _resource_of(doubt.item)
+        seen = Foreseen(live, live) if doubt.is_proven else self._apply(item, resource, live)
         for _ in range(_LOOKS):
             if isinstance(seen.answer, Refusal):
                 return seen
@@ -66,17 +113,6 @@ class Trials:
         if isinstance(seen.answer, Refusal):
             return seen
         return _of_named(seen.live, seen.answer, "others write to the object all the time")
-
-    def create(self, item: Desired) -> Object | Refusal | None:
-        """What would be made of an object that is not there; None where that cannot be tried, for
-        its namespace is yet to come."""
-        resource = item.resource
-        if resource is None:
-            raise ValueError(f"{item.key} has no resource")
-        try:
-            return self.cluster.apply(resource, item.manifest.body, dry_run=True)
-        except RefusedError as refused:
-            return None if refused.status == 404 else refused.refusal
 
     def _apply(self, item: Desired, resource: Resource, live: Object) -> Foreseen:
         """Both of one moment: a dry run answers with the version of what it was tried on.
@@ -115,6 +151,12 @@ class Trials:
         # Who owns what is told by the apply: the patch was but a way to ask for defaults.
         metadata = {**final["metadata"], "managedFields": answer["metadata"]["managedFields"]}
         return Foreseen(live, {**final, "metadata": metadata}, taken)
+
+
+def _resource_of(item: Desired) -> Resource:
+    if item.resource is None:
+        raise ValueError(f"{item.key} has no resource")
+    return item.resource
 
 
 class _MovedError(Exception):

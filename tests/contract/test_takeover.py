@@ -36,8 +36,8 @@ from towline.core.ownership import proves_unchanged
 from towline.core.plan import Refusal
 from towline.core.takeover import LAST_APPLIED
 from towline.core.verdicts import same
-from towline.ports import RefusedError
-from towline.trials import Foreseen, Trials
+from towline.ports import NoVerdicts, RefusedError
+from towline.trials import Doubt, Foreseen, Trials
 
 Answer = tuple[int, dict[str, Any]]
 Call = Callable[..., Answer]
@@ -218,7 +218,7 @@ def test_what_is_foretold_comes_true(
     live = get(cluster, item)
     assert no_empty_lists(without_counts(live)) == no_empty_lists(without_counts(seen.answer))
     assert seen.left or not takeover.concerns(live)
-    again = Trials(cluster).foresee(item, live, proven=proves(item, live))
+    again = foreseen(cluster, item, live)
     assert again.takeover is None
     if not empties(old, wanted):
         assert not isinstance(again.answer, Refusal)
@@ -271,7 +271,7 @@ def desired(cluster: KubernetesCluster, body: Object) -> Desired:
 def reconciled(cluster: KubernetesCluster, item: Desired) -> Foreseen | None:
     """The two writes of a run; None if somebody was faster."""
     live = get(cluster, item)
-    seen = Trials(cluster).foresee(item, live, proven=proves(item, live))
+    seen = foreseen(cluster, item, live)
     if isinstance(seen.answer, Refusal):
         return seen
     assert item.resource is not None
@@ -293,6 +293,11 @@ def get(cluster: KubernetesCluster, item: Desired) -> Object:
     live = cluster.get(item.resource, item.key.namespace, item.key.name)
     assert live is not None
     return live
+
+
+def foreseen(cluster: KubernetesCluster, item: Desired, live: Object) -> Foreseen:
+    doubt = Doubt(item, live, is_proven=proves(item, live))
+    return Trials(cluster, "app", NoVerdicts()).foresee([doubt])[item.key]
 
 
 def proves(item: Desired, live: Object) -> bool:

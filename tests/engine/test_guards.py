@@ -173,3 +173,47 @@ def test_an_object_that_waits_for_a_finalizer_is_said_so(world: World) -> None:
 def _approve(world: World, name: str, digest: str) -> None:
     inventory = world.services.inventory("sandbox")
     inventory.write(replace(inventory.read(name), approved=digest))
+
+
+def test_what_would_go_with_an_object_is_counted(world: World) -> None:
+    """Who is asked for consent sees what is at stake, and so does who gave it in Git."""
+    enabled = "annotations: {towline.dev/prune: enabled}"
+    space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: quay, %s}\n"
+    world.applications(world.application("app"))
+    world.commit({"n.yaml": space % "annotations: {}", "a.yaml": config_map("a")})
+    world.run("app")
+    for name in ("one", "two"):
+        body = {"metadata": {"name": name, "namespace": "quay"}}
+        world.by_hand("POST", "/api/v1/namespaces/quay/secrets", body)
+    kept = (world.source / "n.yaml").read_text()
+    world.commit({"n.yaml": None})
+    outcome = world.run("app")
+    assert "with it go " in outcome.message
+    assert "2 Secret" in outcome.message
+    world.commit({"n.yaml": kept.replace("annotations: {}", enabled)})
+    world.run("app")
+    world.commit({"n.yaml": None})
+    outcome = world.run("app")
+    (deleted,) = [r for r in outcome.results if r.kind == "deleted"]
+    assert deleted.message.startswith("not in Git; with it go ")
+
+
+def test_a_definition_takes_its_custom_resources(world: World) -> None:
+    definition = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: floods.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Flood, plural: floods, singular: flood}
+  versions:
+  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+"""
+    world.applications(world.application("app"))
+    world.commit({"d.yaml": definition, "a.yaml": config_map("a")})
+    world.run("app")
+    body = {"apiVersion": "example.com/v1", "kind": "Flood", "metadata": {"name": "low"}}
+    world.by_hand("POST", "/apis/example.com/v1/namespaces/shop/floods", body)
+    world.commit({"d.yaml": None})
+    assert "with it go 1 Flood.example.com" in world.run("app").message

@@ -164,6 +164,9 @@ class Api:
     def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:  # noqa: ARG002
         return frozenset(self.live)
 
+    def count(self, resource: Resource, *, namespace: str | None = None) -> int:  # noqa: ARG002
+        return len(self.live)
+
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:  # noqa: ARG002
         return self.live.get(name)
 

@@ -100,6 +100,8 @@ class Snapshot:
     """API groups that did not answer discovery."""
     health: Mapping[ObjectKey, Assessment] = field(default_factory=dict)
     """Of live objects whose health does not show in themselves."""
+    takes: Mapping[ObjectKey, str] = field(default_factory=dict)
+    """What goes with a member that is to be pruned, in words."""
     requested: bool = False
     """Whether a person asked for this run."""
 

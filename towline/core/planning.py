@@ -218,8 +218,14 @@ def _prune(key: ObjectKey, live: Object, snapshot: Snapshot) -> Change:
     kept = _why_not_pruned(live, claims, snapshot)
     if kept:
         return replace(base, reason=f"not in Git; {kept}")
+    takes = f"with it go {snapshot.takes[key]}" if snapshot.takes.get(key) else ""
     consent = inventory.consent_needed(live)
-    return replace(base, action=Action.DELETE, reason="not in Git", consent=consent)
+    return replace(
+        base,
+        action=Action.DELETE,
+        reason="; ".join(filter(None, ("not in Git", takes))),
+        consent="; ".join(filter(None, (consent, consent and takes))),
+    )
 
 
 def _why_not_pruned(live: Object, claims: Iterable[Elsewhere], snapshot: Snapshot) -> str | None:

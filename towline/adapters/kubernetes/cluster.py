@@ -71,6 +71,13 @@ class KubernetesCluster:
         keys = (key_of(body) for body in self._list(resource, namespace, "", _NAMES_ONLY))
         return frozenset(f"{key.namespace}/{key.name}" for key in keys)
 
+    def count(self, resource: Resource, *, namespace: str | None = None) -> int:
+        page = self.connection.request(
+            "GET", resource.path(namespace), query={"limit": "1"}, headers=_NAMES_ONLY
+        )
+        left = (page.get("metadata") or {}).get("remainingItemCount") or 0
+        return len(page.get("items") or ()) + int(left)
+
     def _list(
         self, resource: Resource, namespace: str | None, selector: str, headers: dict[str, str]
     ) -> Sequence[Object]:
