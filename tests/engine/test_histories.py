@@ -8,6 +8,7 @@ may be stopped before any of its writes, or meet a fault of the server.
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -353,9 +354,12 @@ def _live_through(clusters: Clusters, steps: list[Step]) -> None:
         history.settle()
 
 
+EXAMPLES = int(os.environ.get("TOWLINE_TEST_HISTORIES", "20"))
+"""Thousands are tried by hand (docs/testing.md): each is a dozen runs."""
+
 QUICK = settings(
-    max_examples=20,
-    derandomize=True,
+    max_examples=EXAMPLES,
+    derandomize=EXAMPLES == 20,
     database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
