@@ -30,8 +30,13 @@ check: $(READY)  ## Lint, formatting, types, import contracts
 run: $(READY)  ## Run the Procfile's processes with the settings of the environment
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/honcho start --port "$${PORT:-8080}"
 
-bench: $(READY)  ## Print resident memory of the web process and of a worker after 1,000 objects
+bench: $(READY)  ## Measure the engine beside other tools, and its memory; write docs/benchmarks.md
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python -m benchmarks.engine
+
+bench-quick: $(READY)  ## The same with small numbers, in two minutes; writes nothing
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python -m benchmarks.engine --quick
 
 lock: $(READY)  ## Resolve the dependencies anew and write requirements/ (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -49,4 +54,4 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-.PHONY: help demo test test-cluster controlplane check run bench lock clean
+.PHONY: help demo test test-cluster controlplane check run bench bench-quick lock clean

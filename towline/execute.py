@@ -21,7 +21,7 @@ from towline.core.objects import Object, key_of
 from towline.core.ordering import Stage
 from towline.core.outcome import Result, ResultKind
 from towline.core.plan import Action, Change, Plan
-from towline.core.resources import Resource
+from towline.core.resources import Resource, defined_by
 from towline.core.staging import Blocker, blocker, is_custom, waits_for, why_held_back
 from towline.core.takeover import Takeover
 from towline.ports import PARALLEL, Clock, Cluster, RefusedError
@@ -86,6 +86,7 @@ class Executor:
             done = self._each(stage, why)
             results += done
             leaving = [r.key for r in done if r.lingers and is_custom(r.key)]
+            leaving = leaving if self.plan.prunes_operators else []
             why = why or waits_for(f"{key} to be gone" for key in leaving)
         return results
 
@@ -194,9 +195,16 @@ class Executor:
 
         A definition that was updated may have brought a new version of its kind.
         """
-        if not {ResultKind.CREATED, ResultKind.UPDATED} & {result.kind for result in results}:
+        defined = {
+            group_kind
+            for change, result in zip(stage, results, strict=True)
+            if result.kind in _COMING and change.manifest
+            for group_kind in defined_by(change.manifest)
+        }
+        if not defined:
             return results
-        wanted = {c.resource for c in self.plan.permitted if c.resource and c.live is None}
+        permitted = (change.resource for change in self.plan.permitted)
+        wanted = {r for r in permitted if r is not None and r.group_kind in defined}
         deadline = self.clock.monotonic() + ESTABLISH_SECONDS
         while True:
             results = [self._looked_at(*pair) for pair in zip(stage, results, strict=True)]
@@ -215,9 +223,12 @@ class Executor:
         return replace(result, health=assess(live))
 
 
+_COMING = (ResultKind.CREATED, ResultKind.UPDATED, ResultKind.RECREATED)
+
+
 def _is_coming(result: Result) -> bool:
     """Whether an object was written just now, and is on its way."""
-    is_written = result.kind in (ResultKind.CREATED, ResultKind.UPDATED, ResultKind.RECREATED)
+    is_written = result.kind in _COMING
     return is_written and result.health is not None and (result.health.health is Health.PROGRESSING)
 
 
@@ -233,8 +244,10 @@ def _blockers(stage: Sequence[Change], results: Iterable[Result]) -> Iterable[Bl
 def _unwritten(change: Change) -> Result:
     if change.problem:
         return _result(ResultKind.FAILED, change, change.problem)
-    kind = ResultKind.UNCHANGED if change.action is Action.KEEP else ResultKind.SKIPPED
-    return replace(_result(kind, change, change.reason), lingers=change.is_leaving)
+    if change.action is Action.KEEP:
+        return _result(ResultKind.UNCHANGED, change, change.reason)
+    result = _result(ResultKind.SKIPPED, change, change.reason)
+    return replace(result, lingers=change.is_leaving)
 
 
 def _result(kind: ResultKind, change: Change, message: str) -> Result:

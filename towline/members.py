@@ -16,6 +16,8 @@ from towline.core.objects import GroupKind, Object, ObjectKey, key_of
 from towline.core.resources import NAMESPACES, Resource, Resources
 from towline.ports import PARALLEL, Cluster, RefusedError
 
+Listing = Mapping[Resource, Iterable[Object]]
+
 
 def resources_for(
     cluster: Cluster, parent: Parent, manifests: Iterable[Manifest] = ()
@@ -42,19 +44,32 @@ class Members:
     resources: Resources
     namespace: str | None = None
 
-    def list(self, wanted: Iterable[Resource] = ()) -> Mapping[tuple[Resource, ObjectKey], Object]:
-        """One LIST by the label for each kind in each version that is wanted or was applied.
+    def list(
+        self, wanted: Iterable[Resource] = (), early: Listing | None = None
+    ) -> Mapping[tuple[Resource, ObjectKey], Object]:
+        """One LIST by the label for each kind in each version that is wanted or was applied; not
+        of those that were listed `early`.
 
         Where the parent cannot be believed, all kinds are searched. Raises RefusedError if a kind
         that the set contains may not be listed, and ClusterError.
         """
         kinds = self._kinds(set(wanted))
-        found: dict[tuple[Resource, ObjectKey], Object] = {}
+        known = {kind: bodies for kind, bodies in (early or {}).items() if kind in kinds}
+        listed = {**known, **self._list(kinds - known.keys())}
+        return {
+            (resource, key_of(body)): body for resource, bodies in listed.items() for body in bodies
+        }
+
+    def list_early(self) -> Listing:
+        """What was applied, before it is known what is wanted: that takes its time as well."""
+        if not self.parent.complete:
+            return {}
+        return self._list(self._kinds(set()))
+
+    def _list(self, kinds: Iterable[Resource]) -> Listing:
+        ordered = sorted(kinds, key=lambda r: (r.group, r.kind, r.version))
         with ThreadPoolExecutor(PARALLEL) as pool:
-            ordered = sorted(kinds, key=lambda r: (r.group, r.kind, r.version))
-            for resource, bodies in zip(ordered, pool.map(self._list_kind, ordered), strict=True):
-                found |= {(resource, key_of(body)): body for body in bodies}
-        return found
+            return dict(zip(ordered, pool.map(self._list_kind, ordered), strict=True))
 
     def unlisted(self) -> frozenset[GroupKind]:
         """Kinds of the set whose API group does not answer: of their objects nothing is known."""

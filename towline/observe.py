@@ -21,14 +21,18 @@ from towline.core.objects import Object, ObjectKey
 from towline.core.plan import Refusal, Revision, Snapshot
 from towline.core.resources import Resource, Resources
 from towline.dependents import Dependents
-from towline.members import Members, resources_for
+from towline.members import Listing, Members, resources_for
 from towline.neighbours import Neighbours
 from towline.ports import PARALLEL, Cluster, NoVerdicts, RefusedError, Services
+from towline.proofs import version_of
 from towline.storage import Claims
 from towline.trials import Doubt, Foreseen, Trials
 
-_LOOK_UP_BY_NAME = 20
-"""Up to so many missing objects of a kind are asked for by name; beyond, one LIST of names."""
+_LOOK_UP_BY_NAME = 4
+"""Up to so many missing objects of a kind and namespace are asked for by name; beyond, one LIST."""
+
+_SHORT_LIST = 500
+"""A LIST of so many names costs about as much as asking for a few."""
 
 
 @dataclass
@@ -63,15 +67,19 @@ def observe(
     application: Application, services: Services, phases: Phases, manner: Manner
 ) -> Snapshot:
     """See what is desired and what is there."""
-    with phases("fetch"):
-        tree = services.repositories.tree(application.source)
-    phases.revision = Revision(application.source.describes, tree.commit)
-    with phases("render"), tree:
-        digest = services.renderer.digest(application, tree)
-        manifests = services.renderer.render(application, tree)
-    phases.revision = revision = replace(phases.revision, digest=digest)
-    with phases("observe"):
-        return _look(application, services, manifests, revision, manner)
+    with ThreadPoolExecutor(1) as aside:
+        # The cluster lists what was applied while the source is fetched and rendered.
+        glance = aside.submit(_glance, application, services)
+        with phases("fetch"):
+            tree = services.repositories.tree(application.source)
+        phases.revision = Revision(application.source.describes, tree.commit)
+        with phases("render"), tree:
+            digest = services.renderer.digest(application, tree)
+            manifests = services.renderer.render(application, tree)
+        phases.revision = revision = replace(phases.revision, digest=digest)
+        with phases("observe"):
+            seen = glance.result()
+            return _look(application, services, manifests, revision, manner=manner, seen=seen)
 
 
 def observe_members(
@@ -79,24 +87,42 @@ def observe_members(
 ) -> Snapshot:
     """See what is there where nothing is desired: no source is read."""
     with phases("observe"):
-        return _look(application, services, (), revision, Manner(requested=True))
+        manner, seen = Manner(requested=True), _glance(application, services)
+        return _look(application, services, (), revision, manner=manner, seen=seen)
 
 
-def _look(
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What can be seen of a cluster before it is known what is wanted."""
+
+    parent: Parent
+    listing: Listing
+
+
+def _glance(application: Application, services: Services) -> _Glance:
+    cluster = services.cluster(application.destination.cluster)
+    parent = services.inventory(application.destination.cluster).read(application.name)
+    namespace = application.destination.namespace
+    members = Members(cluster, parent, resources_for(cluster, parent), namespace)
+    return _Glance(parent, members.list_early())
+
+
+def _look(  # noqa: PLR0913 - all that a look is about
     application: Application,
     services: Services,
     manifests: Sequence[Manifest],
     revision: Revision,
+    *,
     manner: Manner,
+    seen: _Glance,
 ) -> Snapshot:
-    cluster = services.cluster(application.destination.cluster)
-    parent = services.inventory(application.destination.cluster).read(application.name)
+    cluster, parent = services.cluster(application.destination.cluster), seen.parent
     resources = resources_for(cluster, parent, manifests)
     known = resources.with_definitions(manifests)
     located = locate(manifests, known, namespace=application.destination.namespace)
     desired = tuple(mark(item, application=application.name, set_id=parent.id) for item in located)
     look = _Observation(application, services, cluster, parent, resources, manner)
-    return look.snapshot(desired, revision)
+    return look.snapshot(desired, revision, seen.listing)
 
 
 @dataclass
@@ -111,15 +137,18 @@ class _Observation:
     manner: Manner
     unreadable: dict[ObjectKey, Refusal] = field(default_factory=dict)
 
-    def snapshot(self, desired: tuple[Desired, ...], revision: Revision) -> Snapshot:
+    def snapshot(
+        self, desired: tuple[Desired, ...], revision: Revision, early: Listing
+    ) -> Snapshot:
         served = {item.key: item for item in desired if self._is_served(item)}
         listing = Members(
             self.cluster, self.parent, self.resources, self.application.destination.namespace
         )
-        listed = listing.list(item.resource for item in served.values() if item.resource)
+        kinds = (item.resource for item in served.values() if item.resource)
+        listed = listing.list(kinds, early)
         members = {key: body for (_, key), body in listed.items()}
         live = self._live(served, listed)
-        proven, foreseen = self._compare(served, live)
+        proven, foreseen = self._compare(served, live, revision.digest)
         live |= {key: seen.live for key, seen in foreseen.items()}
         prunable = self._prunable(members, {item.key for item in desired})
         neighbours = Neighbours(self.application, self.services, self.parent, self.resources)
@@ -152,7 +181,7 @@ class _Observation:
         return Trials(self.cluster, self.application.name, verdicts)
 
     def _compare(
-        self, served: Mapping[ObjectKey, Desired], live: Mapping[ObjectKey, Object]
+        self, served: Mapping[ObjectKey, Desired], live: Mapping[ObjectKey, Object], digest: str
     ) -> tuple[frozenset[ObjectKey], dict[ObjectKey, Foreseen]]:
         """Which objects hold what is wanted, and what would become of the others.
 
@@ -163,18 +192,20 @@ class _Observation:
             for key, item in served.items()
             if key in live and not item.manifest.steers(RECONCILE, "disabled")
         }
-        proven = {
-            key
-            for key, item in compared.items()
-            if ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
-        }
-        doubtful = [
-            Doubt(item, live[key], is_proven=key in proven)
-            for key, item in compared.items()
-            if key not in proven or takeover.concerns(live[key])
-        ]
-        foreseen = self._trials.foresee(doubtful)
-        return frozenset(proven - foreseen.keys()), foreseen
+        versions = {key: version_of(live[key]) for key in compared}
+        known = self.services.proofs.known(self.application.name, digest)
+        proven, doubtful = set[ObjectKey](), list[Doubt]()
+        for key, item in compared.items():
+            is_proven = versions[key] == known.get(key)
+            if not is_proven:
+                is_proven = ownership.proves_unchanged(item.manifest.body, live[key], MANAGER)
+                if not is_proven or takeover.concerns(live[key]):
+                    doubtful.append(Doubt(item, live[key], is_proven))
+                    continue
+            proven.add(key)
+        kept = {key: versions[key] for key in proven}
+        self.services.proofs.keep(self.application.name, digest, kept)
+        return frozenset(proven), self._trials.foresee(doubtful)
 
     def _try_new(self, missing: Sequence[Desired]) -> dict[ObjectKey, Object | Refusal]:
         """What would become of objects that are not there yet: a request for each, so that it is
@@ -220,21 +251,28 @@ class _Observation:
         for item in items:
             if item.resource is not None:
                 groups[(item.resource, item.key.namespace)].append(item)
-        asked: list[Desired] = []
-        for (resource, namespace), group in groups.items():
-            if len(group) > _LOOK_UP_BY_NAME:
-                try:
-                    names = self.cluster.names(resource, namespace=namespace or None)
-                except RefusedError as refused:
-                    self._set_apart(group, refused)
-                    continue
-                group = [i for i in group if f"{i.key.namespace}/{i.key.name}" in names]  # noqa: PLW2901
-            asked += group
         with ThreadPoolExecutor(PARALLEL) as pool:
+            existing = pool.map(self._existing, groups.keys(), groups.values())
+            asked = [item for group in existing for item in group]
             bodies = pool.map(self._get, asked)
             return {
                 item.key: body for item, body in zip(asked, bodies, strict=True) if body is not None
             }
+
+    def _existing(self, where: tuple[Resource, str], group: Sequence[Desired]) -> Sequence[Desired]:
+        """Those that may exist: of many their names are listed, unless there are far more."""
+        resource, namespace = where
+        if len(group) <= _LOOK_UP_BY_NAME:
+            return group
+        most = max(_SHORT_LIST, len(group) * _LOOK_UP_BY_NAME)
+        try:
+            names = self.cluster.names(resource, namespace=namespace or None, most=most)
+        except RefusedError as refused:
+            self._set_apart(group, refused)
+            return ()
+        if names is None:
+            return group
+        return [item for item in group if f"{item.key.namespace}/{item.key.name}" in names]
 
     def _get(self, item: Desired) -> Object | None:
         resource = item.resource

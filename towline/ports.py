@@ -15,6 +15,7 @@ from towline.core.objects import Object
 from towline.core.outcome import Trigger
 from towline.core.plan import Refusal
 from towline.core.resources import Resource, Resources
+from towline.proofs import Proofs
 
 # Git -----------------------------------------------------------------------------------------
 
@@ -121,8 +122,11 @@ class Cluster(Protocol):
     ) -> Sequence[Object]:
         """Raises RefusedError, for instance where the rights are missing."""
 
-    def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:
-        """`namespace/name` of all objects of a kind, read as metadata only."""
+    def names(
+        self, resource: Resource, *, namespace: str | None = None, most: int
+    ) -> frozenset[str] | None:
+        """`namespace/name` of all objects of a kind, read as metadata only; None if there are more
+        than so many."""
 
     def count(self, resource: Resource, *, namespace: str | None = None) -> int:
         """How many objects of a kind there are; they are not read."""
@@ -210,10 +214,13 @@ class Lease(Protocol):
     def held(self) -> bool:
         """Whether it surely is ours still; answers from the clock, without a request."""
 
-    def release(self, *, served: bool, retry_after: float = 0.0) -> Released:
+    def release(self, *, served: bool, retry_after: float = 0.0, heeded: bool = False) -> Released:
         """Give it back; only the first call counts, and none once the lease is lost.
 
-        What was not served stays wanted; the tick leaves it alone for `retry_after` seconds.
+        What was not served stays wanted; the tick leaves it alone for `retry_after` seconds. An
+        application's next run is told that it is a retry, unless something else was wanted
+        meanwhile. But a person's word stays what it is until a run has `heeded` it: what it let
+        that run do, looks at what that run left on its way may not do.
         """
 
 
@@ -264,7 +271,7 @@ class Verdicts(Protocol):
         """Those of the digests that were remembered, not long ago."""
 
     def remember(self, application: str, digests: Iterable[str]) -> None:
-        """These, and no others, from now on."""
+        """These too. How long they are known does not depend on what comes after them."""
 
 
 class NoVerdicts:
@@ -356,3 +363,4 @@ class Services:
     inventory: Callable[[str], Inventory]
     clock: Clock
     verdicts: Verdicts = field(default_factory=NoVerdicts)
+    proofs: Proofs = field(default_factory=Proofs)

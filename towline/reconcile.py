@@ -11,13 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from towline.core.application import Application
+from towline.core.approval import Grant
 from towline.core.errors import LeaseLostError, TowlineError
+from towline.core.health import Health
 from towline.core.inventory import Parent
 from towline.core.objects import ObjectKey
 from towline.core.outcome import Outcome, Result, ResultKind
 from towline.core.plan import HoldScope, Plan
 from towline.core.planning import make_plan
-from towline.core.rollout import Rollout, job_digest, moved
+from towline.core.rollout import FAILED, Rollout, job_digest, moved
 from towline.execute import Executor
 from towline.observe import Manner, Phases, observe
 from towline.ports import Inventory, Services
@@ -66,10 +68,13 @@ def carry_out(
     made = _claim(made, inventory, frozenset(members), attempt.run, rollout)
     with phases("apply"):
         results = Executor(made, services.cluster(cluster), clock, attempt.still_held).run()
-    # Who changed the inventory meanwhile (a person's word) has this application looked at again,
-    # and that run settles; what was done here is to be told all the same.
-    with phases("settle"), suppress(LeaseLostError):
-        made = replace(made, parent=_settle(made, inventory, results, rollout))
+    with phases("settle"):
+        try:
+            made = replace(made, parent=_settle(made, inventory, results, rollout))
+        except LeaseLostError:
+            # Who changed the inventory meanwhile (a person's word) has this application looked at
+            # again, and that run settles; what was done here is to be told all the same.
+            _note_jobs(made, inventory, results)
     return Outcome(
         application=made.application,
         revision=made.revision,
@@ -102,6 +107,9 @@ def _claim(
         return made
     keys = made.keys_left() | {c.key for c in made.changes if c.key in members}
     claimed = made.parent.claimed(keys, run=run, rollout=rollout)
+    if made.parent.approved == made.digest:
+        granted = Grant.of(made.revision.digest, (g for c in made.writes for g in c.grants))
+        claimed = replace(claimed, approved=None, granted=granted)
     return replace(made, parent=inventory.write(claimed))
 
 
@@ -115,8 +123,8 @@ def _settle(
     results = tuple(results)
     jobs = _jobs(made, results)
     if not _is_done(made, results):
-        noted = replace(made.parent, jobs=jobs)
-        return made.parent if jobs == made.parent.jobs else inventory.write(noted)
+        noted = replace(made.parent, jobs=jobs, granted=_left_of_grant(made, results))
+        return made.parent if noted == made.parent else inventory.write(noted)
     # What lingers is still there: the next runs look for it, and say what it waits for.
     deleted = [r.key for r in results if r.kind is ResultKind.DELETED and not r.lingers]
     revision = f"{made.revision.ref}@{made.revision.commit}"
@@ -146,18 +154,42 @@ def _is_done(made: Plan, results: Iterable[Result]) -> bool:
     return not held and not any(r.waits or r.kind is ResultKind.FAILED for r in results)
 
 
+def _left_of_grant(made: Plan, results: Iterable[Result]) -> Grant | None:
+    """What was approved and is not done: what is done is done once."""
+    if made.parent.granted is None:
+        return None
+    kinds = {result.key: result.kind for result in results}
+    done = (c for c in made.writes if kinds.get(c.key) in _WRITTEN)
+    return made.parent.granted.without(g for change in done for g in change.grants)
+
+
+def _note_jobs(made: Plan, inventory: Inventory, results: Iterable[Result]) -> None:
+    """Beside whatever else was written to the parent meanwhile: a Job must not run twice."""
+    with suppress(LeaseLostError):
+        parent = inventory.read(made.application)
+        jobs = {**parent.jobs, **_jobs(made, results)}
+        if jobs != parent.jobs:
+            inventory.write(replace(parent, jobs=jobs))
+
+
+_WRITTEN = (ResultKind.CREATED, ResultKind.UPDATED, ResultKind.RECREATED, ResultKind.DELETED)
 _RAN = (ResultKind.CREATED, ResultKind.RECREATED, ResultKind.UPDATED, ResultKind.UNCHANGED)
 
 
 def _jobs(made: Plan, results: Iterable[Result]) -> dict[str, str]:
     """Jobs that have run and may go by themselves, as Git names them now."""
-    ran = {result.key for result in results if result.kind in _RAN}
+    ran = {result.key: result.health for result in results if result.kind in _RAN}
     jobs: dict[str, str] = {}
     for change in made.changes:
         digest = job_digest(change.manifest) if change.manifest else None
         name = f"{change.key.namespace}/{change.key.name}"
-        if digest and (change.key in ran or made.parent.jobs.get(name) == digest):
-            jobs[name] = digest
+        known = made.parent.jobs.get(name, "")
+        if digest and change.key in ran:
+            health = ran[change.key]
+            has_failed = health is not None and health.health is Health.DEGRADED
+            jobs[name] = f"{digest}:{FAILED}" if has_failed else digest
+        elif digest and known.partition(":")[0] == digest:
+            jobs[name] = known
     return jobs
 
 

@@ -52,9 +52,11 @@ class Doubt:
 
     @property
     def digest(self) -> str:
-        """What a verdict on it is remembered by; empty if it can't be, for kubectl owns some of
-        it, which the digest does not cover."""
-        return "" if takeover.concerns(self.live) else digest_of(self.item.manifest.body, self.live)
+        """What a verdict on it is remembered by; empty if it can't be, for it depends on what the
+        digest does not cover: what kubectl owns, or a schema, which may change."""
+        if self.item.key.group not in BUILT_IN_GROUPS or takeover.concerns(self.live):
+            return ""
+        return digest_of(self.item.manifest.body, self.live)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Trials:
             if tried[doubt.item.key].changes_nothing
         ]
         if any(new):
-            self.verdicts.remember(self.application, filter(None, [*known, *new]))
+            self.verdicts.remember(self.application, filter(None, new))
         return remembered | tried
 
     def create(self, items: Sequence[Desired]) -> dict[ObjectKey, Object | Refusal]:

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_ready
+from celery.signals import setup_logging, worker_process_init, worker_ready
 from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
@@ -27,6 +27,7 @@ from towline.adapters.services import build_services
 from towline.core.application import Application
 from towline.core.outcome import Trigger, TriggerKind
 from workers import refresh, surveying
+from workers.collecting import collect_seldom
 from workers.room import Room
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,11 @@ def _look_at_everything(**_: Any) -> None:
     """What happened while no worker ran is seen at once, not at the next interval."""
     refresh.mark_all(room(), Trigger(TriggerKind.CHANGE, "worker start", time.time()))
     surveying.queue_all(room())
+
+
+@worker_process_init.connect
+def _collect_seldom(**_: Any) -> None:
+    collect_seldom()
 
 
 @setup_logging.connect

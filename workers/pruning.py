@@ -129,7 +129,7 @@ def _failed(said: Steer, error: str, phases: Phases) -> Outcome:
 def _record(said: Steer, outcome: Outcome, run: str, started: float, room: Room) -> None:
     """Nothing is said of a document of that name, on another cluster, nor of one that comes later:
     without a digest its first run is due at once."""
-    trigger = Trigger(TriggerKind.SYNC, f"{said.verb} {said.actor}", said.at)
+    trigger = Trigger(TriggerKind.STEER, f"{said.verb} {said.actor}", said.at)
     ended = room.services.clock.now()
     record = run_record(outcome, run=run, trigger=trigger, started=started, ended=ended)
     record |= {"cluster": said.cluster, "digest": None}

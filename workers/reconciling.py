@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
@@ -13,7 +14,7 @@ from towline import reconcile as engine
 from towline.core.application import Application
 from towline.core.errors import PermanentError, TemporaryError, TowlineError
 from towline.core.outcome import Outcome, Status, TriggerKind
-from towline.core.record import Record, first_times, plan_record, run_record
+from towline.core.record import Record, continued, plan_record, run_record
 from towline.observe import Phases
 from towline.ports import Lease, Scope
 from workers.room import Room, give_back, given_back
@@ -62,7 +63,7 @@ def _run(
         run=run,
         phases=Phases(room.services.clock.monotonic),
         still_held=lease.held,
-        requested=lease.trigger.kind is TriggerKind.SYNC,
+        requested=lease.trigger.requested,
     )
     try:
         _set_aside_poison(lease)
@@ -88,9 +89,9 @@ def _set_aside_poison(lease: Lease) -> None:
 
 
 def _record(record: Record, room: Room) -> None:
-    """A look at what an earlier run left on its way belongs to that run, if it wrote nothing."""
-    earlier = room.ledger.status(record["application"]) or {}
-    record["rollout"] = first_times(record["rollout"], earlier.get("rollout"))
+    """A look that finds all as the run before it left it belongs to that run."""
+    earlier = dict(room.ledger.status(record["application"]) or {})
+    record = continued(record, earlier)
     if _goes_on(record, earlier):
         room.ledger.amend_run(earlier["id"], record)
     else:
@@ -98,11 +99,16 @@ def _record(record: Record, room: Room) -> None:
 
 
 def _goes_on(record: Record, earlier: Mapping[str, Any]) -> bool:
-    same = ("digest", "objects")
-    causes = [(run["trigger"]["detail"], run["trigger"]["at"]) for run in (record, earlier) if run]
+    """Whether a run is a later look of the one before: of the same cause, with the same plan.
+
+    One that waits has other plans as health comes, but nothing is written in between.
+    """
+    if not earlier or record["wrote"] or record["plan_digest"] is None:
+        return False
+    causes = [(run["trigger"]["detail"], run["trigger"]["at"]) for run in (record, earlier)]
+    same = ("digest", "objects", "holds")
     return (
-        bool(earlier.get("pending"))
-        and not record["wrote"]
+        record["trigger"]["kind"] == TriggerKind.RETRY
         and causes[0] == causes[1]
         and all(record[name] == earlier.get(name) for name in same)
     )
@@ -128,17 +134,20 @@ def _release(
     def requeue(queue: str) -> None:
         room.queue.reconcile(application, queue=queue)
 
+    # A sync that failed is still to be done; whatever else was said is in the record now.
+    is_undone = lease.trigger.requested and bool(outcome.error or outcome.failures)
+    unserved = partial(give_back, lease, requeue, served=False, heeded=not is_undone)
     if isinstance(error, TemporaryError):
-        if give_back(lease, requeue, served=False, retry_after=error.delay):
+        if unserved(retry_after=error.delay):
             raise error
     elif error is not None and not isinstance(error, TowlineError):
-        give_back(lease, requeue, served=False, retry_after=RETRY_SECONDS)
+        unserved(retry_after=RETRY_SECONDS)
         raise error
     elif outcome.pending:
-        if give_back(lease, requeue, served=False, retry_after=outcome.look_after):
+        if unserved(retry_after=outcome.look_after):
             raise TemporaryError(f"{application.name} is on its way", delay=outcome.look_after)
     elif outcome.failures or outcome.waits:
-        give_back(lease, requeue, served=False, retry_after=RETRY_SECONDS)
+        unserved(retry_after=RETRY_SECONDS)
     else:
         give_back(lease, requeue, served=True)
 

@@ -50,13 +50,18 @@ class Room:
 
 
 def give_back(
-    lease: Lease, requeue: Callable[[str], None], *, served: bool, retry_after: float = 0.0
+    lease: Lease,
+    requeue: Callable[[str], None],
+    *,
+    served: bool,
+    retry_after: float = 0.0,
+    heeded: bool = False,
 ) -> bool:
-    """Release a lease, and queue a task if more was wanted meanwhile.
+    """Release a lease (see `Lease.release`), and queue a task if more was wanted meanwhile.
 
     True if the caller is the one who comes back for what was not served.
     """
-    left = lease.release(served=served, retry_after=retry_after)
+    left = lease.release(served=served, retry_after=retry_after, heeded=heeded)
     if left.more is not None:
         requeue(queue_for(left.more))
     return left.retry

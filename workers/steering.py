@@ -14,6 +14,9 @@ from workers.room import Room
 
 log = logging.getLogger(__name__)
 
+_LONGEST_SKEW = 3600.0
+"""Seconds. A time further ahead is nobody's word, and would have every later one come too late."""
+
 
 def steer(message: dict[str, Any], room: Room) -> None:
     """Write it down where it outlives Redis, and have the application looked at.
@@ -38,7 +41,7 @@ def steer(message: dict[str, Any], room: Room) -> None:
         return
     inventory.write(replace(steered, steered=said.at))
     log.info("application %s: %s by %s", said.application, said.verb, said.actor)
-    room.want_reconcile(application, Trigger(TriggerKind.SYNC, f"{said.verb} {said.actor}", now))
+    room.want_reconcile(application, Trigger(TriggerKind.STEER, f"{said.verb} {said.actor}", now))
 
 
 def heard(message: dict[str, Any], room: Room, now: float) -> Steer | None:
@@ -53,8 +56,9 @@ def heard(message: dict[str, Any], room: Room, now: float) -> Steer | None:
 
 
 def is_late(said: Steer, parent: Parent) -> bool:
-    """Whether a later word came before it, or itself."""
-    late = parent.steered is not None and said.at <= parent.steered
+    """Whether a later word came before it, or itself; `said` was heard just now."""
+    noted = parent.steered
+    late = noted is not None and said.at <= noted <= said.at + _LONGEST_SKEW
     if late:
         log.warning("application %s: %s came too late or twice", said.application, said.verb)
     return late

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -20,6 +20,8 @@ PUSH = Trigger(TriggerKind.WEBHOOK, "delivery", 1.0)
 LATER = Trigger(TriggerKind.WEBHOOK, "later", 2.0)
 SYNC = Trigger(TriggerKind.SYNC, "ann", 3.0)
 RESYNC = Trigger(TriggerKind.RESYNC, at=4.0)
+STEER = Trigger(TriggerKind.STEER, "resume bob", 5.0)
+BOTH = replace(STEER, kind=TriggerKind.SYNC)
 NOTHING = Released()
 
 
@@ -177,6 +179,12 @@ def test_names_and_scopes_do_not_mix(board: RedisMarks) -> None:
         ([PUSH, SYNC], SYNC),
         ([SYNC, PUSH, RESYNC], SYNC),
         ([RESYNC, RESYNC], RESYNC),
+        ([PUSH, STEER], STEER),
+        ([STEER, PUSH, RESYNC], STEER),
+        ([SYNC, STEER], BOTH),
+        ([STEER, SYNC], BOTH),
+        ([STEER, replace(STEER, detail="suspend ann")], replace(STEER, detail="suspend ann")),
+        ([SYNC, replace(SYNC, detail="bob")], replace(SYNC, detail="bob")),
     ],
 )
 def test_the_first_trigger_is_told_but_a_person_outweighs_it(
@@ -187,6 +195,24 @@ def test_the_first_trigger_is_told_but_a_person_outweighs_it(
     lease = taken(board)
     assert lease.trigger == kept
     lease.release(served=True)
+
+
+def test_a_trigger_counts_as_what_it_is_whatever_its_detail_says(board: RedisMarks) -> None:
+    """The detail is a person's or a forge's, and must not pass for a kind."""
+    named = replace(STEER, detail='"kind": "sync", \\"kind\\": \\"steer\\"')
+    for given, kept in [([PUSH, named], named), ([SYNC, named], replace(named, kind=SYNC.kind))]:
+        for trigger in given:
+            board.want(APP, "a", trigger)
+        lease = taken(board)
+        assert lease.trigger == kept
+        lease.release(served=True)
+
+
+@pytest.mark.parametrize("word", [SYNC, STEER])
+def test_a_persons_word_does_not_wait_behind_the_resyncs(board: RedisMarks, word: Trigger) -> None:
+    assert board.want(APP, "a", RESYNC)
+    assert board.want(APP, "a", word)
+    assert not board.want(APP, "a", PUSH)
 
 
 def test_a_push_does_not_wait_behind_the_resyncs(board: RedisMarks) -> None:
@@ -228,6 +254,50 @@ def test_a_retry_of_a_persons_word_is_still_a_persons_word(board: RedisMarks) ->
     assert again.trigger == SYNC
     again.release(served=False)
     assert taken(board).trigger == SYNC
+
+
+@pytest.mark.parametrize("word", [SYNC, STEER])
+def test_a_persons_word_that_was_heeded_leaves_a_retry(board: RedisMarks, word: Trigger) -> None:
+    """Looks at what its run left on its way may not do what was allowed to that run."""
+    retry = replace(word, kind=TriggerKind.RETRY)
+    board.want(APP, "a", word)
+    taken(board).release(served=False, heeded=True)
+    lease = taken(board)
+    assert lease.trigger == retry
+    lease.release(served=True)
+    board.want(APP, "a", word)
+    lease = taken(board)
+    board.want(APP, "a", PUSH)
+    board.take(APP, "a")
+    assert lease.release(served=False, heeded=True) == Released(more=PUSH)
+    assert taken(board).trigger == PUSH
+
+
+def test_a_webhook_replaces_what_is_left_of_a_word_that_was_heeded(board: RedisMarks) -> None:
+    board.want(APP, "a", SYNC)
+    taken(board).release(served=False, heeded=True)
+    board.want(APP, "a", RESYNC)
+    board.want(APP, "a", PUSH)
+    assert taken(board).trigger == PUSH
+
+
+@pytest.mark.parametrize(
+    ("left", "later", "kept"),
+    [
+        (STEER, PUSH, STEER),
+        (STEER, SYNC, BOTH),
+        (SYNC, STEER, BOTH),
+        (SYNC, replace(SYNC, detail="bob"), replace(SYNC, detail="bob")),
+    ],
+)
+def test_a_word_that_comes_while_another_is_not_heeded_joins_it(
+    board: RedisMarks, left: Trigger, later: Trigger, kept: Trigger
+) -> None:
+    board.want(APP, "a", left)
+    lease = taken(board)
+    board.want(APP, "a", later)
+    lease.release(served=False)
+    assert taken(board).trigger == kept
 
 
 def test_a_repository_is_looked_at_again_for_the_same_reason(board: RedisMarks) -> None:

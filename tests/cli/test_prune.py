@@ -66,7 +66,7 @@ def ended(**fields: Any) -> dict[str, Any]:
         "status": "synced",
         "message": "",
         "commit": "c" * 40,
-        "trigger": {"kind": "sync", "detail": "prune ann", "at": 5.0},
+        "trigger": {"kind": "steer", "detail": "prune ann", "at": 5.0},
         "started": 6.0,
         "ended": 7.0,
         "counts": {"deleted": 1},

@@ -153,6 +153,25 @@ def test_what_a_policy_denies_fails_alone_with_its_words(
     assert "not this one" in outcome.message
 
 
+def test_what_a_policy_denies_is_not_recreated_whatever_the_policy_says(
+    world: World, make: Callable[[str, Object], None]
+) -> None:
+    token = _label(world)
+    recreate = "towline.dev/recreate: enabled"
+    world.applications(world.application("app"))
+    world.commit({"a.yaml": config_map("a", annotations=recreate)})
+    world.run("app")
+    allowed = "object.metadata.name != 'denied' && (!has(object.data) || object.data.key != '2')"
+    denial = {"expression": allowed, "message": "data: field is immutable", "reason": "Invalid"}
+    _policy(make, "validatingadmissionpolicies", token, validations=[denial])
+    eventually(lambda: _is_refused(world, "configmaps", "denied"), "the policy is in force")
+    world.commit({"a.yaml": config_map("a", "2", annotations=recreate)})
+    outcome = world.run("app")
+    assert tally(outcome) == "failed ConfigMap/shop/a"
+    assert "field is immutable" in outcome.message
+    assert world.data("a") == {"key": "1"}
+
+
 def test_what_a_policy_changes_is_not_fought_over(
     world: World, make: Callable[[str, Object], None]
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.servers import ApiServer
+from tests.contract.widgets import Widgets
 from towline.adapters.kubernetes import connection
 
 Answer = tuple[int, dict[str, Any]]
@@ -31,6 +32,11 @@ def deployment(**spec: Any) -> dict[str, Any]:
 
 def fields(body: dict[str, Any]) -> list[str]:
     return [cause["field"] for cause in body["details"]["causes"]]
+
+
+def is_immutable(status: int, answer: dict[str, Any]) -> bool:
+    """Whether it is taken for a field that never changes: the object may be deleted for it."""
+    return connection._refusal(status, json.dumps(answer).encode()).refusal.immutable
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,7 @@ def test_a_selector_never_changes(call: Call) -> None:
     status, body = call("PATCH", f"{APPS}/deployments/web", patch, media=MERGE)
     assert (status, fields(body)) == (422, ["spec.selector"])
     assert body["message"].endswith("field is immutable")
+    assert is_immutable(status, body)
 
 
 def test_containers_need_names_and_images(call: Call) -> None:
@@ -167,6 +174,7 @@ def test_a_services_address_never_changes(call: Call) -> None:
     patch = {"spec": {"clusterIP": "10.96.255.1"}}
     status, body = call("PATCH", f"{CORE}/services/web", patch, media=MERGE)
     assert (status, fields(body)) == (422, ["spec.clusterIPs[0]"])
+    assert is_immutable(status, body)
 
 
 @pytest.mark.parametrize("kind", ["configmaps", "secrets"])
@@ -177,7 +185,10 @@ def test_immutable_data_stays(call: Call, kind: str) -> None:
     status, answer = call("PATCH", f"{CORE}/{kind}/a", patch, media=MERGE)
     assert (status, fields(answer)) == (422, ["data"])
     assert "field is immutable when `immutable` is set" in answer["message"]
-    assert call("PATCH", f"{CORE}/{kind}/a", {"immutable": False}, media=MERGE)[0] == 422
+    assert is_immutable(status, answer)
+    status, answer = call("PATCH", f"{CORE}/{kind}/a", {**patch, "immutable": None}, media=MERGE)
+    assert (status, fields(answer)) == (422, ["immutable", "data"])
+    assert is_immutable(status, answer)
     labels = {"metadata": {"labels": {"a": "b"}}}
     assert call("PATCH", f"{CORE}/{kind}/a", labels, media=MERGE)[0] == 200
 
@@ -208,6 +219,7 @@ def test_a_jobs_template_never_changes(call: Call, update: Call) -> None:
     status, body = update(f"{path}/once", change)
     assert (status, fields(body)) == (422, ["spec.template"])
     assert body["message"].endswith("field is immutable")
+    assert is_immutable(status, body)
 
 
 def test_a_job_needs_a_restart_policy(call: Call) -> None:
@@ -217,14 +229,16 @@ def test_a_job_needs_a_restart_policy(call: Call) -> None:
     assert (status, fields(answer)) == (422, ["spec.template.spec.restartPolicy"])
 
 
-def test_a_bindings_role_never_changes(call: Call, own: str) -> None:
-    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+@pytest.mark.parametrize("where", ["clusterrolebindings", "namespaces/default/rolebindings"])
+def test_a_bindings_role_never_changes(call: Call, own: str, where: str) -> None:
+    path = f"/apis/rbac.authorization.k8s.io/v1/{where}"
     role = {"kind": "ClusterRole", "name": "view"}
     call("POST", path, {"metadata": {"name": f"{own}b"}, "roleRef": role})
     patch = {"roleRef": {"name": "edit"}}
     status, body = call("PATCH", f"{path}/{own}b", patch, media=MERGE)
     assert (status, fields(body)) == (422, ["roleRef"])
     assert body["message"].endswith("field is immutable")
+    assert is_immutable(status, body)
 
 
 IMMUTABLE: dict[str, tuple[str, Any, Any, list[str], str]] = {
@@ -324,7 +338,37 @@ def test_what_never_changes_is_refused_in_these_words(call: Call, own: str, what
     status, answer = call("PATCH", f"{path}/{own}x", patch, media=MERGE)
     assert (status, answer["reason"], fields(answer)) == (422, "Invalid", named)
     assert words in answer["message"]
-    assert connection._refusal(status, json.dumps(answer).encode()).refusal.immutable
+    assert is_immutable(status, answer)
+
+
+@pytest.mark.parametrize("spec", [{"scope": "Cluster"}, {"names": {"kind": "Gadget"}}])
+@pytest.mark.usefixtures("defined")
+def test_a_definitions_scope_and_kind_never_change(
+    call: Call, widgets: Widgets, spec: dict[str, Any]
+) -> None:
+    status, answer = call("PATCH", widgets.definition, {"spec": spec}, media=MERGE)
+    assert (status, answer["reason"]) == (422, "Invalid")
+    assert is_immutable(status, answer)
+
+
+WRONG_LABEL = {"labels": {"a": "field is immutable"}}
+WRONG: dict[str, dict[str, Any]] = {
+    "a number": {"spec": {"ports": [{"port": 70000}]}},
+    "a value that has the words": {"metadata": WRONG_LABEL},
+    "a value that is none of several": {"spec": {"type": "field is immutable"}},
+    "beside what never changes": {"metadata": WRONG_LABEL, "spec": {"clusterIP": "10.96.255.1"}},
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_not_taken_for_what_never_changes(call: Call, what: str) -> None:
+    """Neither the object's name nor the values in the answer say so."""
+    body = {"metadata": {"name": "immutable-web"}, "spec": {"ports": [{"port": 80}]}}
+    call("POST", f"{CORE}/services", body)
+    status, answer = call("PATCH", f"{CORE}/services/immutable-web", WRONG[what], media=MERGE)
+    assert (status, answer["reason"]) == (422, "Invalid")
+    assert "immutable" in answer["message"]
+    assert not is_immutable(status, answer)
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,7 @@ def test_a_parent_that_names_no_tool_is_said_to_name_none() -> None:
         read_parent(edited(FULL, tooling=None, application="other"), "shop", HOME)
 
 
-@pytest.mark.parametrize("text", [None, "", "yesterday", "1e"])
+@pytest.mark.parametrize("text", [None, "", "yesterday", "1e", "nan", "inf", "-inf", "1e999"])
 def test_a_time_that_is_none_counts_as_never(text: str | None) -> None:
     assert read_parent(edited(FULL, steered=text), "shop", HOME).steered is None
 

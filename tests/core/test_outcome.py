@@ -144,7 +144,7 @@ def test_the_words_are_those_of_the_interface() -> None:
         "skipped",
         "failed",
     ]
-    assert {kind.value for kind in TriggerKind} >= {"webhook", "resync", "sync"}
+    assert {kind.value for kind in TriggerKind} >= {"webhook", "resync", "sync", "steer"}
 
 
 # Health --------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from tests.core.plans import (
 )
 from towline.core.desired import Desired
 from towline.core.errors import Place
+from towline.core.health import Assessment, Health
 from towline.core.inventory import MEMBER_ID, PART_OF, TOOLING, Parent, why_not_ours
 from towline.core.manifest import Manifest
 from towline.core.objects import GroupKind, Object, ObjectKey
@@ -213,6 +214,11 @@ def test_what_the_server_does_not_show_fails_with_its_words_and_no_other_does() 
         f"apply rest\n  skip ConfigMap/shop/a FAILS: {UNREADABLE.message}\n"
         "  create ConfigMap/shop/b"
     )
+
+
+def test_the_health_of_what_the_server_does_not_show_is_not_known() -> None:
+    given = replace(snapshot([wanted()]), unreadable={A: UNREADABLE})
+    assert only(make_plan(given)).health == Assessment(Health.UNKNOWN, UNREADABLE.message)
 
 
 def test_an_unknown_kind_is_named_before_what_the_server_does_not_show() -> None:

@@ -28,7 +28,7 @@ from towline.core.planning import make_plan
 from towline.core.record import (
     amended,
     change_record,
-    first_times,
+    continued,
     key_record,
     place_record,
     plan_record,
@@ -431,13 +431,45 @@ def test_recording_changes_nothing_of_the_plan() -> None:
 # How a run stands later ----------------------------------------------------------------------
 
 
+def stood(rollout: dict[str, Any] | None, **more: Any) -> dict[str, Any]:
+    return {"rollout": rollout, "plan_digest": "p", "wrote": False, "health": "healthy", **more}
+
+
 def test_a_rollout_keeps_when_it_first_came_to_where_it_is() -> None:
     earlier = {"digest": "d", "state": "progressing", "began": 1.0, "applied": 2.0}
     later = {"digest": "d", "state": "healthy", "began": 1.0, "applied": 9.0, "healthy": 9.0}
-    assert first_times(later, earlier) == {**later, "applied": 2.0}
-    assert first_times(later, {**earlier, "digest": "other"}) == later
-    assert first_times(later, None) == later
-    assert first_times(None, earlier) is None
+    assert continued(stood(later), stood(earlier))["rollout"] == {**later, "applied": 2.0}
+    other = stood({**earlier, "digest": "other"})
+    assert continued(stood(later), other)["rollout"] == later
+
+
+def test_times_that_nobody_saw_are_left_out() -> None:
+    later = {"digest": "d", "state": "healthy", "began": 1.0, "applied": 9.0, "healthy": 9.0}
+    assert continued(stood(later), {})["rollout"] == {
+        "digest": "d",
+        "state": "healthy",
+        "began": 1.0,
+    }
+    assert continued(stood(later, wrote=True), {})["rollout"] == later
+
+
+def test_a_run_that_ended_in_an_error_forgets_no_time() -> None:
+    known = {"digest": "d", "state": "healthy", "healthy": 9.0}
+    error = stood(None, plan_digest=None)
+    assert continued(error, stood(known))["rollout"] == known
+    held = stood(None)
+    assert continued(held, stood(known))["rollout"] is None
+
+
+def test_what_was_healthy_and_moves_again_is_on_its_way() -> None:
+    """A scaling an hour later is no rollout that took an hour."""
+    known = {"digest": "d", "state": "healthy", "healthy": 9.0}
+    late = {"digest": "d", "state": "degraded", "began": 1.0}
+    moving = continued(stood(late, health="progressing"), stood(known))["rollout"]
+    assert moving == {**late, "state": "progressing", "healthy": 9.0}
+    broken = continued(stood(late, health="degraded"), stood(known))["rollout"]
+    assert broken["state"] == "degraded"
+    assert continued(stood(late, health="progressing"), {})["rollout"]["state"] == "degraded"
 
 
 def test_a_later_look_amends_how_a_run_stands_and_no_result() -> None:

@@ -31,7 +31,10 @@ def test_a_rollout_is_read_as_it_was_written() -> None:
     assert Rollout.parse(str(rollout)) == rollout
 
 
-@pytest.mark.parametrize("text", [None, "", "x", "x 1", "x 1 y", "x 1 2 3"])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "x", "x 1", "x 1 y", "x 1 2 3", "x nan 1", "x 1 nan", "x inf 1", "x 1e999 1"],
+)
 def test_what_somebody_else_wrote_is_no_rollout(text: str | None) -> None:
     assert Rollout.parse(text) is None
 
@@ -67,6 +70,7 @@ def test_nothing_else_goes_by_itself(manifest: Manifest) -> None:
         ("", {}),
         ("{", {}),
         ("[]", {}),
+        ("[" * 100_000, {}),
         ('{"n/j":"d","n/k":1}', {"n/j": "d"}),
     ],
 )
@@ -88,3 +92,13 @@ def test_both_outlive_redis_on_the_parent() -> None:
     assert parent.claimed([], run="r").rollout == parent.rollout
     later = Rollout("def", 3.0, 3.0)
     assert parent.claimed([], run="r", rollout=later).rollout == later
+
+
+def test_labels_make_no_other_job() -> None:
+    """Those of the set change when the application is renamed."""
+    spec = {"ttlSecondsAfterFinished": 0}
+    one = job(spec)
+    labelled = Manifest(
+        {**one.body, "metadata": {**one.body["metadata"], "labels": {"a": "b"}}}, HERE
+    )
+    assert job_digest(one) == job_digest(labelled)

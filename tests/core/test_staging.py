@@ -170,3 +170,12 @@ def test_kinds_that_were_added_are_told_by_their_group(group: str, *, custom: bo
 def test_only_writes_wait() -> None:
     plan = made(web(0), want=[WEB, LATER])
     assert all(c.action is Action.CREATE for c in plan.changes if c.key in plan.waiting)
+
+
+@pytest.mark.parametrize("health", list(Health))
+def test_a_cron_job_holds_back_nothing_for_the_sake_of_a_past_run(health: Health) -> None:
+    nightly = ObjectKey("batch", "CronJob", "shop", "nightly")
+    assert blocker(nightly, 0, Assessment(health, "so"), failed=False) is None
+    assert blocker(nightly, 0, Assessment(health, "so"), failed=True) is not None
+    other = ObjectKey("example.com", "CronJob", "shop", "nightly")
+    assert blocker(other, 0, Assessment(Health.DEGRADED, "so"), failed=False) is not None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+from tests.engine.test_stages import door, open_door
 from tests.engine.world import World, config_map, tally
 from towline.core.outcome import Status
 
@@ -156,6 +158,28 @@ def test_an_immutable_field_is_an_error_unless_recreation_is_enabled(world: Worl
     assert world.data("a") == {"key": "2"}
 
 
+def test_an_invalid_value_has_nothing_recreated_whatever_it_is_called(world: World) -> None:
+    service = (
+        "apiVersion: v1\nkind: Service\n"
+        "metadata: {name: immutable-web, annotations: {towline.dev/recreate: enabled%s}}\n"
+        "spec: {ports: [{name: may-not-change, port: %s}]}\n"
+    )
+    world.applications(world.application("app"))
+    world.commit({"s.yaml": service % ("", 80)})
+    world.run("app")
+    before = world.live("Service", "immutable-web")
+    for wrong in (("", 70000), ("}, labels: {a: field is immutable", 80)):
+        world.commit({"s.yaml": service % wrong})
+        with world.writes() as writes:
+            outcome = world.run("app")
+        assert tally(outcome) == "failed Service/shop/immutable-web"
+        assert [write for write in writes if write.startswith("DELETE")] == []
+    assert before is not None
+    after = world.live("Service", "immutable-web")
+    assert after is not None
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+
+
 def test_an_object_that_waits_for_a_finalizer_is_said_so(world: World) -> None:
     held = config_map("a").replace("name: a", "name: a, finalizers: [example.com/wait]")
     world.applications(world.application("app"))
@@ -198,6 +222,46 @@ def test_what_would_go_with_an_object_is_counted(world: World) -> None:
     assert deleted.message.startswith("not in Git; with it go ")
 
 
+def _goes_with_a_namespace(world: World) -> str:
+    """What is said of a namespace with two ConfigMaps that left Git."""
+    message = world.run("app").message
+    return message.partition("with it go ")[2].partition(". If")[0]
+
+
+def _namespace_that_left_git(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"n.yaml": PROTECTED % "", "a.yaml": config_map("a")})
+    world.run("app")
+    for name in ("one", "two"):
+        body = {"metadata": {"name": name, "namespace": "quay"}}
+        world.by_hand("POST", "/api/v1/namespaces/quay/configmaps", body)
+    world.commit({"n.yaml": None, "a.yaml": config_map("a", "2")})
+
+
+def test_what_may_not_be_counted_is_named(world: World) -> None:
+    _namespace_that_left_git(world)
+    world.api.fail(path_contains="namespaces/quay/secrets", status=403, times=9)
+    world.api.fail(path_contains="namespaces/quay/leases", status=403, times=9)
+    said = _goes_with_a_namespace(world)
+    assert " ConfigMap, " in said
+    assert said.endswith(", and what may not be counted (Lease.coordination.k8s.io, Secret)")
+
+
+def test_of_much_that_may_not_be_counted_three_are_named(world: World) -> None:
+    _namespace_that_left_git(world)
+    world.api.fail(path_contains="namespaces/quay/", status=403, times=900)
+    said = _goes_with_a_namespace(world)
+    assert re.fullmatch(r"what may not be counted \((\S+, ){2}\S+ and \d+ more kinds\)", said), said
+
+
+def test_a_kind_whose_server_is_away_ends_no_run(world: World) -> None:
+    _namespace_that_left_git(world)
+    world.api.fail(path_contains="namespaces/quay/leases", status=503, times=9)
+    said = _goes_with_a_namespace(world)
+    assert said.endswith(", and what may not be counted (Lease.coordination.k8s.io)")
+    assert world.data("a") == {"key": "2"}
+
+
 def test_a_definition_takes_its_custom_resources(world: World) -> None:
     definition = """
 apiVersion: apiextensions.k8s.io/v1
@@ -217,3 +281,82 @@ spec:
     world.by_hand("POST", "/apis/example.com/v1/namespaces/shop/floods", body)
     world.commit({"d.yaml": None})
     assert "with it go 1 Flood.example.com" in world.run("app").message
+
+
+# One word for a whole plan -------------------------------------------------------------------
+
+
+def test_an_approval_holds_until_all_stages_are_done(world: World) -> None:
+    world.applications(world.application("app", sync="automatic: false"))
+    later = config_map("a", annotations='towline.dev/wave: "1"')
+    world.commit({"door.yaml": door(), "a.yaml": later})
+    _approve(world, "app", world.plan("app").digest)
+    assert world.run("app").status is Status.WAITING
+    open_door(world)
+    outcome = world.run("app")
+    assert (tally(outcome), outcome.status) == ("created ConfigMap/shop/a", Status.SYNCED)
+    world.by_hand("DELETE", "/api/v1/namespaces/shop/configmaps/a")
+    assert world.run("app").status is Status.HELD
+
+
+def test_an_approval_is_used_up_by_what_was_done(world: World) -> None:
+    """Another object of the plan fails: what was made and then deleted needs a new word."""
+    world.applications(world.application("app", sync="automatic: false"))
+    lost = config_map("lost", namespace="nowhere")
+    world.commit({"a.yaml": config_map("a"), "lost.yaml": lost})
+    _approve(world, "app", world.plan("app").digest)
+    assert "created ConfigMap/shop/a" in tally(world.run("app"))
+    world.by_hand("DELETE", "/api/v1/namespaces/shop/configmaps/a")
+    assert world.run("app").status is Status.HELD
+    assert world.data("a") is None
+
+
+def test_an_approved_replacement_is_finished_whatever_happens_in_between(world: World) -> None:
+    text = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: c, annotations: {towline.dev/recreate: enabled}}
+immutable: true
+data: {k: "%d"}
+"""
+    world.applications(world.application("app", sync="automatic: false"))
+    world.commit({"c.yaml": text % 1})
+    _approve(world, "app", world.plan("app").digest)
+    world.run("app")
+    path = "/api/v1/namespaces/shop/configmaps/c"
+    world.by_hand("PATCH", path, {"metadata": {"finalizers": ["example.com/hold"]}})
+    world.commit({"c.yaml": text % 2})
+    _approve(world, "app", world.plan("app").digest)
+    assert "being deleted" in world.run("app").message
+    world.by_hand("PATCH", path, {"metadata": {"finalizers": None}})
+    assert tally(world.run("app")) == "created ConfigMap/shop/c"
+    assert world.data("c") == {"k": "2"}
+
+
+def test_a_hold_on_pruning_hides_no_waiting(world: World) -> None:
+    space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: quay1}\n"
+    world.applications(world.application("app"))
+    world.commit({"n.yaml": space, "b.yaml": config_map("b")})
+    world.run("app")
+    later = config_map("a", annotations='towline.dev/wave: "1"')
+    world.commit({"n.yaml": None, "door.yaml": door(), "a.yaml": later})
+    outcome = world.run("app")
+    assert (outcome.status, outcome.pending) == (Status.WAITING, True)
+    assert "a Namespace takes others with it" in outcome.message
+    assert "waits for Service/shop/door" in outcome.message
+    open_door(world)
+    assert world.run("app").status is Status.HELD
+    assert world.data("a") == {"key": "1"}
+
+
+def test_without_self_heal_going_back_is_a_change(world: World) -> None:
+    """The revision in between was never finished: the rollback is what must not get stuck."""
+    world.applications(world.application("app", sync="selfHeal: false"))
+    world.commit({"x.yaml": config_map("x")})
+    world.run("app")
+    lost = config_map("lost", namespace="nowhere")
+    world.commit({"x.yaml": config_map("x", "2"), "lost.yaml": lost})
+    world.run("app")
+    world.git("revert", "--no-edit", "HEAD")
+    assert world.run("app").status is Status.SYNCED
+    assert world.data("x") == {"key": "1"}

@@ -12,6 +12,7 @@ from towline.core.health import Health
 from towline.core.objects import Object
 from towline.core.outcome import Outcome, Status
 from towline.core.rollout import RolloutState
+from towline.execute import ESTABLISH_SECONDS
 from towline.ports import Clock
 
 SANDBOX = pytest.mark.parametrize("clusters", ["sandbox"], indirect=True)
@@ -379,6 +380,91 @@ def _until_created(world: World, run: Callable[[], str]) -> None:
             return
         world.services.clock.sleep(0.2)
     raise AssertionError("the Job was not made again")
+
+
+@SANDBOX
+def test_a_job_that_failed_and_went_has_still_failed(world: World) -> None:
+    """Its time to live makes no success of it: later waves wait for another manifest."""
+    world.applications(world.application("app"))
+    later = config_map("a", annotations=wave(1))
+    world.commit({"job.yaml": job(ttl="ttlSecondsAfterFinished: 60"), "a.yaml": later})
+    world.run("app")
+    failed = {"failed": 1, "conditions": [{"type": "Failed", "status": "True"}]}
+    world.by_hand("PATCH", f"{JOB}/status", {"status": failed})
+    assert world.run("app").health is Health.DEGRADED
+    world.by_hand("DELETE", JOB, propagationPolicy="Background")
+    outcome = world.run("app")
+    assert stands(outcome) == (Status.WAITING, Health.DEGRADED, RolloutState.DEGRADED)
+    assert "it failed, and its time to live removed it" in outcome.message
+    world.commit({"job.yaml": job("job:2", ttl="ttlSecondsAfterFinished: 60")})
+    assert "created Job/shop/migrate" in tally(world.run("app"))
+
+
+def test_a_job_is_noted_though_somebody_said_a_word_meanwhile(world: World) -> None:
+    world.applications(world.application("app"))
+    world.commit({"job.yaml": job()})
+    inventory = world.services.inventory("sandbox")
+    said = iter([True])
+
+    def held() -> bool:
+        if next(said, False):
+            inventory.write(replace(inventory.read("app"), suspended="ann"))
+        return True
+
+    world.run("app", held=held)
+    world.by_hand("DELETE", JOB, propagationPolicy="Background")
+    inventory.write(replace(inventory.read("app"), suspended=None))
+    assert "created" not in tally(world.run("app"))
+
+
+def test_a_definition_and_its_objects_change_in_one_commit(world: World) -> None:
+    """What the old definition says of the new object is no verdict."""
+    schema = (
+        "{openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: "
+        "{a: {type: string}%s}}}}}"
+    )
+    definition = DEFINITION.replace("{openAPIV3Schema: {type: object}}", schema)
+    world.applications(world.application("app"))
+    tide = TIDE + "spec: {a: one%s}\n"
+    world.commit({"crd.yaml": definition % "", "tide.yaml": tide % ""})
+    assert world.run("app").status is Status.SYNCED
+    world.commit({"crd.yaml": definition % ", b: {type: string}", "tide.yaml": tide % ", b: two"})
+    outcome = world.run("app")
+    assert outcome.counts == {"updated": 2}
+    assert world.by_hand("GET", EBB)["spec"] == {"a": "one", "b": "two"}
+
+
+def test_a_run_waits_only_for_the_kinds_that_it_has_defined(world: World) -> None:
+    """Another definition is in a later wave: its objects cannot be served yet."""
+    second = DEFINITION.replace("tides", "moons").replace("tide", "moon").replace("Tide", "Moon")
+    second = second.replace("towline.dev/prune: enabled", wave(1))
+    moon = TIDE.replace("Tide", "Moon").replace(
+        "name: ebb", f"name: new, annotations: {{{wave(1)}}}"
+    )
+    world.applications(world.application("app"))
+    world.commit({"one.yaml": DEFINITION, "two.yaml": second, "moon.yaml": moon})
+    started = world.services.clock.monotonic()
+    outcome = world.run("app")
+    assert outcome.counts == {"created": 3}
+    assert world.services.clock.monotonic() - started < ESTABLISH_SECONDS
+
+
+@SANDBOX
+def test_nothing_is_written_while_a_replacement_waits_for_consent(world: World) -> None:
+    world.applications(world.application("app"))
+    replaced = claim("data", "slow").replace(
+        "name: data", "name: data, annotations: {towline.dev/recreate: enabled}"
+    )
+    later = config_map("a", annotations=wave(1))
+    classes = storage_class("slow", "Immediate") + "---" + storage_class("fast", "Immediate")
+    world.commit({"class.yaml": classes, "claim.yaml": replaced, "a.yaml": later})
+    world.run("app")
+    world.commit({"claim.yaml": replaced.replace("slow", "fast")})
+    world.run("app")
+    with world.writes() as writes:
+        outcome = world.run("app")
+    assert writes == []
+    assert "a PersistentVolumeClaim takes others with it" in outcome.message
 
 
 # Pruning -------------------------------------------------------------------------------------

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from redis import Redis
 
+from tests.engine import test_stages as stages
 from tests.engine.world import World, config_map
-from towline.adapters.redis import RedisVerdicts
+from towline.adapters.redis import RedisVerdicts, verdicts
 
 DOUBTFUL = """
 apiVersion: v1
@@ -24,12 +26,13 @@ spec:
 """`fieldRef` is atomic, and the server fills in its apiVersion: what is there cannot be proved."""
 
 POD = "/api/v1/namespaces/shop/pods/probe"
+KEPT = "towline:1:verdicts:app"
 
 
 @pytest.fixture
 def doubtful(world: World, redis: Redis) -> World:
-    verdicts = RedisVerdicts(redis, lambda: b"a key")
-    world.services = replace(world.services, verdicts=verdicts)
+    memory = RedisVerdicts(redis, lambda: b"a key")
+    world.services = replace(world.services, verdicts=memory)
     world.applications(world.application("app"))
     world.commit({"pod.yaml": DOUBTFUL, "a.yaml": config_map("a")})
     world.run("app")
@@ -83,9 +86,69 @@ def test_what_redis_holds_says_nothing_without_the_key(doubtful: World, redis: R
 
 def test_verdicts_do_not_last(doubtful: World, redis: Redis) -> None:
     dry_runs(doubtful)
-    assert 0 < int(redis.ttl("towline:1:verdicts:app")) <= 3600
+    assert 0 < int(redis.ttl(KEPT)) <= 3600
     redis.flushall()
     assert dry_runs(doubtful) == 1
+
+
+def test_only_what_is_new_is_remembered(doubtful: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known may be forgotten meanwhile, and must not be taken for new."""
+    told: list[int] = []
+
+    def remember(_: object, digests: Iterable[str]) -> None:
+        told.append(len(list(digests)))
+
+    dry_runs(doubtful)
+    monkeypatch.setattr(doubtful.services.verdicts, "remember", remember)
+    doubtful.commit({"more.yaml": DOUBTFUL.replace("name: probe,", "name: more,")})
+    assert [dry_runs(doubtful) for _ in range(2)] == [0, 1]
+    assert told == [1]
+
+
+def test_a_new_verdict_lengthens_the_life_of_none(doubtful: World, redis: Redis) -> None:
+    """An object that changes all the time would keep the others from ever being asked about."""
+    dry_runs(doubtful)
+    redis.expire(KEPT, 100)
+    doubtful.commit({"more.yaml": DOUBTFUL.replace("name: probe,", "name: more,")})
+    assert [dry_runs(doubtful) for _ in range(3)] == [0, 1, 0]
+    assert redis.scard(KEPT) == 2
+    assert 0 < int(redis.ttl(KEPT)) <= 100
+
+
+def test_what_is_remembered_is_bounded(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "_MOST", 3)
+    memory = RedisVerdicts(redis, lambda: b"a key")
+    for digests in (["a", "b"], [], ["c", "d", "e"]):
+        memory.remember("app", digests)
+    assert redis.scard(KEPT) == len(memory.known("app", "abcde")) == 3
+
+
+TIDE = f"{stages.TIDE}spec: {{a: x}}\n"
+
+
+def tides(default: str) -> str:
+    """A definition with a default inside an atomic map, so that no object can be proved."""
+    fields = f"{{a: {{type: string}}, b: {{type: string, default: {default}}}}}"
+    spec = f"{{type: object, x-kubernetes-map-type: atomic, properties: {fields}}}"
+    schema = f"{{type: object, properties: {{spec: {spec}}}}}"
+    return stages.DEFINITION.replace(
+        "openAPIV3Schema: {type: object}", f"openAPIV3Schema: {schema}"
+    )
+
+
+@stages.SANDBOX
+def test_a_definition_that_changes_changes_verdicts(doubtful: World) -> None:
+    """Nothing of it is in the custom resource."""
+    doubtful.applications(doubtful.application("app", "app"), doubtful.application("crds", "crds"))
+    doubtful.commit({"crds/crd.yaml": tides("q"), "app/tide.yaml": TIDE})
+    doubtful.run("crds")
+    for _ in range(3):
+        doubtful.run("app")
+    assert doubtful.by_hand("GET", stages.EBB)["spec"] == {"a": "x", "b": "q"}
+    doubtful.commit({"crds/crd.yaml": tides("r")})
+    doubtful.run("crds")
+    assert doubtful.run("app").counts == {"updated": 1}
+    assert doubtful.by_hand("GET", stages.EBB)["spec"] == {"a": "x", "b": "r"}
 
 
 # A plan for people ---------------------------------------------------------------------------

@@ -161,7 +161,13 @@ class Api:
     ) -> Sequence[Object]:
         return [body for body in self.members if labels_of(body)[PART_OF] in selector]
 
-    def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:  # noqa: ARG002
+    def names(
+        self,
+        resource: Resource,  # noqa: ARG002
+        *,
+        namespace: str | None = None,  # noqa: ARG002
+        most: int,  # noqa: ARG002
+    ) -> frozenset[str] | None:
         return frozenset(self.live)
 
     def count(self, resource: Resource, *, namespace: str | None = None) -> int:  # noqa: ARG002

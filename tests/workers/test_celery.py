@@ -3,6 +3,7 @@ JSON only; and the tasks, which alone turn a TemporaryError into a retry."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Retry, SoftTimeLimitExceeded
+from celery.signals import worker_process_init
 from kombu.exceptions import OperationalError
 
 from tests.workers.place import KEY, PUSH, REPOSITORY, Place, application, documents
@@ -89,6 +91,23 @@ def test_a_connection_that_is_lost_is_found_again(conf: Any) -> None:
 def test_only_json_is_read_and_written(conf: Any) -> None:
     assert conf.accept_content == ["json"]
     assert (conf.task_serializer, conf.task_ignore_result) == ("json", True)
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    """Left as it was."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("wired", "collector")
+def test_a_child_of_the_pool_collects_seldom() -> None:
+    before = gc.get_freeze_count()
+    worker_process_init.send(sender=None)
+    assert gc.get_freeze_count() > before + 1000
+    assert gc.get_threshold()[0] >= 50_000
 
 
 def test_beat_ticks_and_an_old_tick_is_dropped(conf: Any) -> None:

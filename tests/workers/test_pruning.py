@@ -60,7 +60,7 @@ def test_the_plan_that_is_named_is_carried_out_and_recorded(left: Place) -> None
     assert (left.api.members, left.parents.removed) == ([], ["gone"])
     (run,) = left.ledger.runs("gone")
     assert (run["status"], run["counts"]) == ("synced", {"deleted": 3})
-    assert run["trigger"] == {"kind": "sync", "detail": "prune ann", "at": left.clock.now()}
+    assert run["trigger"] == {"kind": "steer", "detail": "prune ann", "at": left.clock.now()}
     assert (run["cluster"], run["digest"]) == ("sandbox", None)
     assert (left.ledger.status("gone") or {})["id"] == run["id"]
     assert left.ledger.surveys()["sandbox"]["sets"] == []

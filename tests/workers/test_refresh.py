@@ -7,10 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from tests.workers.place import PUSH, REPOSITORY, RESYNC, URL, Place
-from towline.core.errors import SourceError, SourceGoneError, SourceRefusedError, TemporaryError
+from tests.workers.place import PUSH, REPOSITORY, RESYNC, URL, Place, application, documents
+from towline.core.application import Application, Source
+from towline.core.errors import (
+    ManifestError,
+    SourceError,
+    SourceGoneError,
+    SourceRefusedError,
+    TemporaryError,
+)
 from towline.core.outcome import Trigger, TriggerKind
-from towline.ports import Scope
+from towline.ports import Scope, Tree
 from workers import reconciling, refresh
 
 REPO, APP = Scope.REPOSITORY, Scope.APPLICATION
@@ -65,6 +72,65 @@ def test_an_application_whose_source_is_gone_is_left_for_its_run_to_tell(place: 
     place.forge.gone = SourceGoneError("there is no branch main")
     assert refreshed(place) == ["reconcile shop on push", "reconcile site on push"]
     assert place.ledger.source_error(REPOSITORY) == ""
+
+
+def trees_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What each tree that is opened from now on follows."""
+    opened: list[str] = []
+    tree = place.forge.tree
+
+    def counted(source: Source) -> Tree:
+        opened.append(source.describes)
+        return tree(source)
+
+    monkeypatch.setattr(place.forge, "tree", counted)
+    return opened
+
+
+def test_one_tree_is_opened_for_all_applications_of_a_ref(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"shop-{number}" for number in range(100)]
+    place.documents = documents(*map(application, names))
+    refreshed(place)
+    for name in names:
+        reconciling.reconcile(name, place.room)
+    place.queue.emptied()
+    opened = trees_of(place, monkeypatch)
+    place.press.versions["shop-7"] = "2"
+    assert refreshed(place) == ["reconcile shop-7 on push"]
+    assert opened == ["branch main"]
+
+
+def test_a_tree_is_opened_for_each_ref(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    next_one = application("next").replace("branch: main", "branch: next")
+    place.documents = documents(application("shop"), next_one, application("site"))
+    opened = trees_of(place, monkeypatch)
+    assert len(refreshed(place)) == 3
+    assert opened == ["branch main", "branch next"]
+
+
+def test_an_application_of_which_nothing_can_be_told_is_marked_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run says what is wrong; the others are judged by themselves."""
+    place.documents = documents(*map(application, ("shop", "site", "pier")))
+    refreshed(place)
+    for name in ("shop", "site", "pier"):
+        reconciling.reconcile(name, place.room)
+    place.queue.emptied()
+    digest = place.press.digest
+
+    def torn(application: Application, tree: Tree) -> str:
+        if application.name == "shop":
+            raise ManifestError("a file is torn")
+        return digest(application, tree)
+
+    monkeypatch.setattr(place.press, "digest", torn)
+    place.press.versions["pier"] = "2"
+    opened = trees_of(place, monkeypatch)
+    assert refreshed(place) == ["reconcile shop on push", "reconcile pier on push"]
+    assert opened == ["branch main"]
 
 
 @pytest.mark.parametrize(

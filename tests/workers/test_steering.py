@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_word_is_kept_with_the_inventory_and_the_application_is_looked_at(
     assert place.queue.emptied() == ["reconcile shop on push"]
     lease = place.marks.take(Scope.APPLICATION, "shop")
     assert lease is not None
-    assert (lease.trigger.kind, lease.trigger.detail) == (TriggerKind.SYNC, f"{verb} ann")
+    assert (lease.trigger.kind, lease.trigger.detail) == (TriggerKind.STEER, f"{verb} ann")
 
 
 def test_a_suspended_application_is_left_alone_until_it_is_resumed(place: Place) -> None:
@@ -62,6 +63,21 @@ def test_an_older_word_that_comes_late_or_twice_is_dropped(place: Place) -> None
     for late in (suspend, suspend, resume):
         steering.steer(late, place.room)
     assert place.parents.sets["shop"].suspended == "ann"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "heard"), [(60.0, False), (3600.0, False), (3601.0, True), (1e18, True)]
+)
+def test_a_time_far_ahead_does_not_block_every_later_word(
+    place: Place, ahead: float, *, heard: bool
+) -> None:
+    """A clock that was wrong, or a hand that wrote there."""
+    noted = place.clock.now() + ahead
+    place.parents.sets["shop"] = replace(place.parents.read("shop"), steered=noted)
+    steering.steer(message(place), place.room)
+    parent = place.parents.sets["shop"]
+    assert (parent.suspended == "ann") is heard
+    assert parent.steered == (place.clock.now() if heard else noted)
 
 
 def test_a_flushed_redis_does_not_forget_that_an_application_is_suspended(place: Place) -> None:

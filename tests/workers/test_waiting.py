@@ -12,12 +12,13 @@ import pytest
 
 from tests.engine.test_stages import door, open_door, wave
 from tests.engine.world import World, config_map
-from tests.workers.place import PUSH, RESYNC, Place
-from towline.core.errors import TemporaryError
-from towline.core.outcome import Trigger
-from towline.ports import Scope
+from tests.workers.place import KEY, PUSH, RESYNC, SYNC, Place
+from towline.core.errors import ClusterError, TemporaryError
+from towline.core.outcome import Trigger, TriggerKind
+from towline.core.steering import Steer, Verb
+from towline.ports import Cluster, Scope
 from towline.sandbox.kubernetes import SandboxCluster
-from workers import reconciling
+from workers import reconciling, steering
 
 APP = Scope.APPLICATION
 
@@ -111,3 +112,92 @@ def test_a_resync_meanwhile_is_a_run_of_its_own(place: Place, world: World) -> N
     look(place)
     look(place, RESYNC)
     assert len(place.ledger.runs("shop")) == 2
+
+
+# What a person asked for ---------------------------------------------------------------------
+
+MAP = "/api/v1/namespaces/shop/configmaps/a"
+
+
+def drift(world: World, value: str = "drifted") -> None:
+    world.by_hand("PATCH", MAP, {"data": {"key": value}})
+
+
+def only_shown(place: Place, world: World) -> None:
+    """With `selfHeal: false` all is applied and healthy, and drift is only shown from now on."""
+    world.applications(world.application("shop", sync="selfHeal: false"))
+    world.commit({"a.yaml": config_map("a")})
+    look(place, PUSH)
+    open_door(world)
+    assert look(place)["pending"] is False
+
+
+def test_a_sync_heals_once_and_not_what_drifts_while_its_objects_become_healthy(
+    place: Place, world: World
+) -> None:
+    only_shown(place, world)
+    open_door(world, is_open=False)
+    place.clock.seconds += 10
+    drift(world)
+    assert look(place, RESYNC)["status"] == "drifted"
+    assert look(place, SYNC)["pending"] is True
+    assert world.data("a") == {"key": "1"}
+    drift(world, "again")
+    place.clock.seconds += 5
+    assert look(place)["status"] == "drifted"
+    assert world.data("a") == {"key": "again"}
+
+
+def test_a_push_while_a_sync_waits_is_told_as_a_push(place: Place, world: World) -> None:
+    synced = look(place, SYNC)
+    place.clock.seconds += 5
+    assert look(place)["id"] == synced["id"], "it still waits"
+    world.commit({"b.yaml": config_map("b")})
+    delivery = Trigger(TriggerKind.WEBHOOK, "delivery-9", 9.0)
+    pushed = look(place, delivery)
+    assert pushed["trigger"] == {"kind": "webhook", "detail": "delivery-9", "at": 9.0}
+    first = place.ledger.run(synced["id"]) or {}
+    assert (first["trigger"]["kind"], first["trigger"]["detail"]) == ("sync", SYNC.detail)
+
+
+def test_a_sync_that_failed_is_still_to_be_done(place: Place, world: World) -> None:
+    """The run that applies at last may heal what the one that failed could not."""
+    only_shown(place, world)
+    drift(world)
+    services = place.room.services
+    away = ClusterError("the cluster does not answer", delay=5.0)
+
+    def cluster(_: str) -> Cluster:
+        raise away
+
+    place.room = replace(place.room, services=replace(services, cluster=cluster))
+    assert look(place, SYNC)["pause"] == 5.0
+    place.room = replace(place.room, services=services)
+    assert look(place)["status"] == "synced"
+    assert world.data("a") == {"key": "1"}
+
+
+@pytest.mark.parametrize("verb", [Verb.SUSPEND, Verb.RESUME, Verb.APPROVE])
+def test_a_word_that_steers_heals_nothing(place: Place, world: World, verb: Verb) -> None:
+    only_shown(place, world)
+    drift(world)
+    said = Steer("shop", verb, "ann", place.clock.now(), value="d" * 64)
+    steering.steer(said.signed(KEY), place.room)
+    status = look(place)
+    assert status["status"] == ("suspended" if verb is Verb.SUSPEND else "drifted")
+    assert (status["trigger"]["kind"], status["trigger"]["detail"]) == ("steer", f"{verb} ann")
+    assert world.data("a") == {"key": "drifted"}
+
+
+def test_a_retry_tells_what_was_said(place: Place, world: World) -> None:
+    """The command line waits for a run that begins so, or goes on with one."""
+    world.commit({"a.yaml": config_map("a")})
+    said = Steer("shop", Verb.RESUME, "ann", place.clock.now())
+    steering.steer(said.signed(KEY), place.room)
+    first = look(place)
+    assert (first["pending"], first["trigger"]["detail"]) == (True, "resume ann")
+    place.clock.seconds += 2
+    open_door(world)
+    last = look(place)
+    assert (last["id"], last["health"]) == (first["id"], "healthy")
+    assert last["trigger"]["detail"] == "resume ann"

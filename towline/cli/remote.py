@@ -74,16 +74,18 @@ class Remote:
     ) -> Any:
         """The first run that saw what was asked for at `since`, once it has ended.
 
-        One that waits for health has not: the run that goes on tells how it ended. `detail` is
-        how the trigger's detail begins, where only such a run is meant.
+        One that waits for health has not: the run that goes on tells how it ended, whatever it
+        was that had it look. `detail` is how the trigger's detail begins, where only such a run
+        is meant, or one that goes on with it.
         """
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
+            has_begun = False
             for run in reversed(self._runs(application)):
                 trigger = run["trigger"]
                 is_new = run["started"] >= since or trigger["at"] >= since
-                waits = run["status"] == "waiting"
-                if is_new and not waits and trigger["detail"].startswith(detail):
+                has_begun |= is_new and trigger["detail"].startswith(detail)
+                if has_begun and is_new and run["status"] != "waiting":
                     return run
             on_look()
             time.sleep(_LOOK_SECONDS)

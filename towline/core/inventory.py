@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from towline import __version__
 from towline.core import fieldset
+from towline.core.approval import Grant
 from towline.core.errors import PermanentError
 from towline.core.objects import (
     GroupKind,
     Object,
     ObjectKey,
     annotations_of,
+    group_of,
     key_of,
     labels_of,
 )
@@ -43,6 +47,7 @@ _RUN = "towline.dev/run"
 _STEERED = "towline.dev/steered"
 _ROLLOUT = "towline.dev/rollout"
 _JOBS = "towline.dev/jobs"
+_GRANTED = "towline.dev/granted"
 
 # These take other objects with them when they go.
 _TAKES_OTHERS = {
@@ -97,6 +102,9 @@ class Parent:
     """Besides the parent's own."""
     suspended: str | None = None
     approved: str | None = None
+    """The digest of the plan that a person let through."""
+    granted: Grant | None = None
+    """What is left of it."""
     revision: str | None = None
     applied: str | None = None
     run: str | None = None
@@ -106,11 +114,11 @@ class Parent:
     jobs: Mapping[str, str] = field(default_factory=dict)
     """Jobs that have run and may be gone: from `namespace/name` to the digest of the manifest."""
 
-    @property
+    @cached_property
     def key(self) -> ObjectKey:
         return parent_key(self.application, self.namespace)
 
-    @property
+    @cached_property
     def id(self) -> str:
         return applyset_id(self.key)
 
@@ -120,9 +128,16 @@ class Parent:
         """The parent as it must stand before the first write: old and new together, and who writes.
 
         Naming the run changes the parent in any case, so that of two runs that read the same
-        resourceVersion only one gets through.
+        resourceVersion only one gets through. What was applied before a new revision began is no
+        state to heal to any more: to go back to it is a change again.
         """
-        return replace(self.widened(keys), run=run, rollout=rollout or self.rollout)
+        is_new = rollout is not None and rollout.digest != self.applied
+        return replace(
+            self.widened(keys),
+            run=run,
+            rollout=rollout or self.rollout,
+            applied=None if is_new else self.applied,
+        )
 
     def widened(self, keys: Iterable[ObjectKey]) -> Parent:
         """The same, covering these objects as well."""
@@ -143,6 +158,7 @@ class Parent:
             revision=revision,
             applied=applied,
             approved=None,
+            granted=None,
         )
 
     def _covering(self, keys: Iterable[ObjectKey]) -> tuple[frozenset[GroupKind], frozenset[str]]:
@@ -169,6 +185,7 @@ class Parent:
             _STEERED: None if self.steered is None else repr(self.steered),
             _ROLLOUT: str(self.rollout) if self.rollout else None,
             _JOBS: format_jobs(self.jobs),
+            _GRANTED: str(self.granted) if self.granted else None,
         }
         annotations |= {name: text for name, text in optional.items() if text is not None}
         metadata: Object = {
@@ -213,6 +230,7 @@ def read_parent(live: Object | None, application: str, namespace: str) -> Parent
         steered=_number(annotations.get(_STEERED)),
         rollout=Rollout.parse(annotations.get(_ROLLOUT)),
         jobs=parse_jobs(annotations.get(_JOBS)),
+        granted=Grant.parse(annotations.get(_GRANTED)),
     )
 
 
@@ -239,9 +257,10 @@ def parent_of(live: Object, namespace: str) -> Parent | None:
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text) if text else None
     except ValueError:
         return None
+    return number if number is not None and math.isfinite(number) else None
 
 
 def is_inventory(body: Object, parent: Parent) -> bool:
@@ -250,12 +269,11 @@ def is_inventory(body: Object, parent: Parent) -> bool:
     Applied from Git it would lose what is noted in it, for the field manager is the same: who is
     suspended, what was approved, which kinds to look for.
     """
-    key = key_of(body)
+    if body["kind"] != parent.key.kind or group_of(body["apiVersion"]) != parent.key.group:
+        return False
     annotations = annotations_of(body)
     tool = annotations.get(TOOLING, "").rpartition("/")[0]
-    return key == parent.key or (
-        key.group_kind == parent.key.group_kind and (tool == MANAGER or _APPLICATION in annotations)
-    )
+    return key_of(body) == parent.key or tool == MANAGER or _APPLICATION in annotations
 
 
 def why_not_ours(live: Object, parent: Parent) -> str | None:

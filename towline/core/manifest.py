@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from towline.core import yamltext
@@ -41,14 +42,14 @@ _SERVER_FIELDS = (
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifest:
     """A desired object and where it was written; `body` holds what is to be applied."""
 
     body: Object
     place: Place
 
-    @property
+    @cached_property
     def key(self) -> ObjectKey:
         return key_of(self.body)
 
@@ -65,8 +66,8 @@ class Manifest:
 
 def wave_of(body: Object) -> int:
     """The wave that an object asks for; 0 if it says none, or (on a live one) nonsense."""
-    text = annotations_of(body).get(WAVE, "0")
-    return int(text) if _WAVE.fullmatch(text) else 0
+    text = annotations_of(body).get(WAVE)
+    return int(text) if text is not None and _WAVE.fullmatch(text) else 0
 
 
 def parse_manifests(data: bytes, file: str) -> list[Manifest]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from towline.core.errors import Place
 from towline.core.health import Assessment, Health, worst
 from towline.core.objects import ObjectKey
-from towline.core.plan import Plan, Revision
+from towline.core.plan import HoldScope, Plan, Revision
 from towline.core.rollout import Rollout, RolloutState
 
 _SHORTEST_PAUSE = 1.0
@@ -64,6 +64,8 @@ class TriggerKind(StrEnum):
     WEBHOOK = "webhook"
     RESYNC = "resync"
     SYNC = "sync"
+    STEER = "steer"
+    """A person suspended, resumed, approved or pruned. That is no word to heal."""
     RETRY = "retry"
     CHANGE = "change"
     """The repository moved without a webhook, or the application is new."""
@@ -71,12 +73,21 @@ class TriggerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Why there was a run. `detail` is a delivery's id or a person's name."""
+    """Why there was a run. `detail` is a delivery's id, or a person's name with what they said."""
 
     kind: TriggerKind
     detail: str = ""
     at: float = 0.0
     """When it came in, in seconds since the epoch; 0 if unknown."""
+
+    @property
+    def requested(self) -> bool:
+        """Whether a person asked that the cluster be made what Git says, drift included."""
+        return self.kind is TriggerKind.SYNC
+
+    @property
+    def is_persons(self) -> bool:
+        return self.kind in (TriggerKind.SYNC, TriggerKind.STEER)
 
 
 @dataclass(frozen=True)
@@ -126,9 +137,14 @@ class Outcome:
         return self.rollout is not None and self.ended - self.rollout.moved >= self.timeout
 
     @property
+    def is_kept_from_writing(self) -> bool:
+        """Whether the run ended early, or waits as a whole for a person."""
+        return self.plan is None or bool(self.error or self.plan.held(HoldScope.ALL))
+
+    @property
     def pending(self) -> bool:
         """Whether a look before long is worth it: something is on its way, or could be."""
-        if self.status not in (Status.SYNCED, Status.WAITING) or self.rollout is None:
+        if self.is_kept_from_writing or self.failures or self.rollout is None:
             return False
         moving = self.health not in (Health.HEALTHY, Health.SUSPENDED)
         return not self.overdue and (moving or bool(self.waits))
@@ -144,7 +160,7 @@ class Outcome:
         """How far the revision has come; None where it has not begun, or waits for a person."""
         if self.failures:
             return RolloutState.DEGRADED
-        if self.status not in (Status.SYNCED, Status.WAITING) and not self.waits:
+        if self.is_kept_from_writing:
             return None
         if self.health is Health.UNKNOWN:
             return RolloutState.APPLIED
@@ -160,11 +176,11 @@ class Outcome:
             return Status.FAILED
         if self.plan is None:
             return Status.UNKNOWN
-        if self.plan.holds:
+        if self.plan.held(HoldScope.ALL):
             return self._held({hold.kind for hold in self.plan.holds})
         if self.waits:
             return Status.FAILED if self.overdue else Status.WAITING
-        return Status.SYNCED
+        return Status.HELD if self.plan.holds else Status.SYNCED
 
     def _held(self, holds: set[str]) -> Status:
         if "suspended" in holds:

@@ -15,6 +15,7 @@ from functools import cached_property
 
 from towline.core import diff
 from towline.core.application import Application
+from towline.core.approval import token
 from towline.core.desired import Desired
 from towline.core.errors import Place
 from towline.core.health import Assessment
@@ -119,6 +120,8 @@ class Change:
     reason: str = ""
     problem: str = ""
     """Why the object cannot be what Git says; the object then counts as failed."""
+    refused: bool = False
+    """Whether the problem is what the server said of a dry run."""
     previous_owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Field managers that lose fields to us, with the fields."""
     takeover: Takeover | None = None
@@ -137,6 +140,15 @@ class Change:
     def stage(self) -> tuple[int, Stage]:
         body = self.manifest.body if self.manifest else self.live
         return (wave_of(body) if body else 0, stage_of(self.key))
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """What must be approved for the change to be made, and what is approved with it: whoever
+        has an object replaced wants it made again, whatever happens in between."""
+        own = token(self.action, self.key, self.uid)
+        if self.action is not Action.RECREATE:
+            return (own,)
+        return (own, token(Action.CREATE, self.key, ""))
 
     @property
     def is_leaving(self) -> bool:
@@ -191,6 +203,7 @@ class Plan:
     revision: Revision
     parent: Parent
     changes: tuple[Change, ...]
+    """In the order of `order_of`."""
     holds: tuple[Hold, ...] = ()
     unlisted: frozenset[GroupKind] = frozenset()
 
@@ -205,12 +218,21 @@ class Plan:
         lines += [f"{c.action} {'/'.join(c.key)} {c.uid}" for c in self.changes if c.action.writes]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    @property
+    @cached_property
     def writes(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.action.writes)
 
     def held(self, scope: HoldScope) -> tuple[Hold, ...]:
         return tuple(hold for hold in self.holds if hold.scope is scope)
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a person let just this through, or a plan of which this is what is left."""
+        granted = self.parent.granted
+        return self.parent.approved == self.digest or (
+            granted is not None
+            and granted.covers(self.revision.digest, (c.grants[0] for c in self.writes))
+        )
 
     @property
     def heals(self) -> bool:
@@ -223,7 +245,7 @@ class Plan:
         rollout = self.parent.rollout
         return rollout is not None and rollout.digest == self.revision.digest
 
-    @property
+    @cached_property
     def permitted(self) -> tuple[Change, ...]:
         """The writes that nothing holds.
 
@@ -260,18 +282,27 @@ class Plan:
 
     def _known_blockers(self, stage: Iterable[Change]) -> Iterable[Blocker]:
         for change in stage:
-            if change.problem or not change.action.writes:
+            if change.problem or not change.action.writes or self.held_by(change):
                 found = blocker(
                     change.key, change.stage[0], change.health, failed=bool(change.problem)
                 )
                 if found:
                     yield found
 
+    @property
+    def prunes_operators(self) -> bool:
+        """Whether something goes that custom resources may need to go: their operator's workload,
+        or their definition."""
+        groups = ("apps", "apiextensions.k8s.io")
+        return any(c.action is Action.DELETE and c.key.group in groups for c in self.changes)
+
     def _prunes_waiting(self, why: str) -> dict[ObjectKey, str]:
         """Nothing goes before all is applied, and no operator before its custom resources."""
         deletes = [change.key for stage in self.prunes for change in stage]
         if why:
             return dict.fromkeys(deletes, why)
+        if not self.prunes_operators:
+            return {}
         leaving = [c.key for c in self.changes if c.is_leaving and is_custom(c.key)]
         why = waits_for(f"{key} to be gone" for key in leaving)
         return {key: why for key in deletes if why and not is_custom(key)}
@@ -283,14 +314,14 @@ class Plan:
         scopes += [HoldScope.CONSENT] if change.consent else []
         return next((hold for hold in self.holds if hold.scope in scopes), None)
 
-    @property
+    @cached_property
     def applies(self) -> tuple[tuple[Change, ...], ...]:
         """What is not pruning, by stages, in order."""
-        rest = [change for change in self.changes if change.action is not Action.DELETE]
-        stages = itertools.groupby(sorted(rest, key=order_of), key=lambda change: change.stage)
-        return tuple(tuple(changes) for _, changes in stages)
+        staged = ((c.stage, c) for c in self.changes if c.action is not Action.DELETE)
+        stages = itertools.groupby(sorted(staged, key=_by_stage), key=_by_stage)
+        return tuple(tuple(change for _, change in members) for _, members in stages)
 
-    @property
+    @cached_property
     def prunes(self) -> tuple[tuple[Change, ...], ...]:
         """The deletions by stages, in reverse order; of a stage custom resources first."""
         deletes = [change for change in self.changes if change.action is Action.DELETE]
@@ -304,6 +335,10 @@ class Plan:
         Also what is handed over: it is ours until the other application has taken it.
         """
         return frozenset(change.key for change in self.changes) - frozenset(deleted)
+
+
+def _by_stage(staged: tuple[tuple[int, Stage], Change]) -> tuple[int, Stage]:
+    return staged[0]
 
 
 def order_of(change: Change) -> tuple[tuple[int, Stage], tuple[int, int, ObjectKey]]:

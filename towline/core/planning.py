@@ -5,7 +5,7 @@ A pure function. It says why for each object that is not simply made equal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from towline.core import fieldset, inventory
@@ -25,7 +25,8 @@ from towline.core.plan import (
     Snapshot,
     order_of,
 )
-from towline.core.rollout import job_digest
+from towline.core.resources import defined_by
+from towline.core.rollout import FAILED, job_digest
 from towline.core.takeover import Takeover
 from towline.core.verdicts import same
 
@@ -34,6 +35,7 @@ def make_plan(snapshot: Snapshot) -> Plan:
     """Decide what happens to every object."""
     wanted = {desired.key for desired in snapshot.desired}
     applies = [_change(desired, snapshot) for desired in snapshot.desired]
+    applies = _unless_redefined(applies)
     prunes = [
         _prune(key, live, snapshot)
         for key, live in snapshot.members.items()
@@ -48,9 +50,26 @@ def make_plan(snapshot: Snapshot) -> Plan:
         changes=tuple(sorted([*applies, *prunes], key=order_of)),
         unlisted=snapshot.unlisted,
     )
-    if plan.parent.approved == plan.digest:
+    if plan.is_approved:
         return replace(plan, holds=_suspension(snapshot))
     return replace(plan, holds=(*_suspension(snapshot), *_holds(plan, snapshot)))
+
+
+def _unless_redefined(changes: Sequence[Change]) -> list[Change]:
+    """Where this revision changes a definition, what the server says of its objects before that is
+    no verdict: an operator's upgrade brings both in one commit."""
+    redefined = {
+        group_kind
+        for change in changes
+        if change.manifest and change.action.writes
+        for group_kind in defined_by(change.manifest)
+    }
+    return [
+        replace(change, action=Action.UPDATE, problem="", reason=f"refused now: {change.problem}")
+        if change.refused and change.key.group_kind in redefined
+        else change
+        for change in changes
+    ]
 
 
 # Applying ------------------------------------------------------------------------------------
@@ -58,29 +77,50 @@ def make_plan(snapshot: Snapshot) -> Plan:
 
 def _change(desired: Desired, snapshot: Snapshot) -> Change:
     live = snapshot.live.get(desired.key)
-    base = Change(Action.SKIP, desired.key, desired.manifest, desired.resource, live)
+    # Most objects are equal: `base` is what becomes of them, and is made once.
+    base = Change(
+        action=Action.KEEP,
+        key=desired.key,
+        manifest=desired.manifest,
+        resource=desired.resource,
+        live=live,
+        health=_health(desired.key, snapshot),
+    )
     if desired.manifest.steers(RECONCILE, "disabled"):
-        return replace(base, reason=f"{RECONCILE} is disabled in Git")
-    if live is None and _has_run(desired.manifest, snapshot):
-        reason = "it ran for this very manifest, and was removed since by its time to live"
-        return replace(base, reason=reason, health=Assessment(Health.HEALTHY))
-    base = replace(base, health=_health(desired.key, live, snapshot))
+        reason = f"{RECONCILE} is disabled in Git"
+        return replace(base, action=Action.SKIP, reason=reason, health=None)
+    ended = None if live else _end_of_job(desired.manifest, snapshot)
+    if ended:
+        return replace(base, action=Action.SKIP, reason=ended.message, health=ended)
     problem = _why_not_applied(desired, snapshot) or (live and _why_not_touched(live))
     if problem:
-        return replace(base, problem=problem)
+        return _failing(base, problem)
     if live is None:
         return _creation(base, snapshot.predicted.get(desired.key))
     return _change_of_live(base, desired.manifest, live, snapshot)
 
 
-def _has_run(manifest: Manifest, snapshot: Snapshot) -> bool:
+def _health(key: ObjectKey, snapshot: Snapshot) -> Assessment:
+    unreadable = snapshot.unreadable.get(key)
+    if unreadable:
+        return Assessment(Health.UNKNOWN, unreadable.message)
+    return snapshot.health.get(key) or assess(snapshot.live.get(key))
+
+
+def _failing(base: Change, problem: str) -> Change:
+    return replace(base, action=Action.SKIP, problem=problem)
+
+
+def _end_of_job(manifest: Manifest, snapshot: Snapshot) -> Assessment | None:
+    """How a Job ended that is gone by itself; None for what did not run, or is anything else."""
     digest = job_digest(manifest)
     name = f"{manifest.key.namespace}/{manifest.key.name}"
-    return digest is not None and snapshot.parent.jobs.get(name) == digest
-
-
-def _health(key: ObjectKey, live: Object | None, snapshot: Snapshot) -> Assessment:
-    return snapshot.health.get(key) or assess(live)
+    ran, _, end = snapshot.parent.jobs.get(name, "").partition(":")
+    if digest is None or ran != digest:
+        return None
+    if end == FAILED:
+        return Assessment(Health.DEGRADED, "it failed, and its time to live removed it")
+    return Assessment(Health.HEALTHY, "it ran for this manifest, and its time to live removed it")
 
 
 def _why_not_applied(desired: Desired, snapshot: Snapshot) -> str | None:
@@ -114,17 +154,17 @@ def _change_of_live(base: Change, manifest: Manifest, live: Object, snapshot: Sn
     if owner is not None:
         problem = _why_not_taken_over(base.key, owner, live, snapshot)
         if problem:
-            return replace(base, problem=problem)
+            return _failing(base, problem)
         base = replace(base, handed_over_from=owner, reason=f"taken over from {owner}")
     left = snapshot.left.get(base.key, "")
     if base.key in snapshot.proven:
-        return replace(base, action=Action.KEEP, reason=left)
+        return replace(base, reason=left) if left else base
     predicted = snapshot.predicted[base.key]
     if isinstance(predicted, Refusal):
         return _refused(base, manifest, predicted, snapshot)
     takeover = snapshot.takeovers.get(base.key)
     if takeover is None and same(live, predicted):
-        return replace(base, action=Action.KEEP, reason=left)
+        return replace(base, reason=left)
     adopted = "" if PART_OF in labels_of(live) else "adopted: it existed already"
     reasons = (base.reason or adopted, _taken_over(takeover), left)
     return replace(
@@ -194,14 +234,14 @@ def _why_not_taken_over(key: ObjectKey, owner: str, live: Object, snapshot: Snap
 
 def _refused(base: Change, manifest: Manifest, refusal: Refusal, snapshot: Snapshot) -> Change:
     if not refusal.immutable:
-        return replace(base, problem=refusal.message)
+        return replace(_failing(base, refusal.message), refused=True)
     if not manifest.steers(RECREATE, "enabled"):
         hint = f"set {RECREATE}: enabled on the object to have it replaced"
-        return replace(base, problem=f"{refusal.message}; {hint}")
+        return _failing(base, f"{refusal.message}; {hint}")
     foreign = base.live and inventory.why_not_ours(base.live, snapshot.parent)
     if foreign:
         hint = f"not replaced, for {foreign}: delete it by hand to let it be created"
-        return replace(base, problem=f"{refusal.message}; {hint}")
+        return _failing(base, f"{refusal.message}; {hint}")
     consent = "" if manifest.steers(PRUNE, "enabled") else inventory.takes_others(base.key)
     return replace(base, action=Action.RECREATE, reason=refusal.message, consent=consent)
 
@@ -276,12 +316,14 @@ def _holds(plan: Plan, snapshot: Snapshot) -> Iterable[Hold]:
 def _prune_holds(plan: Plan, snapshot: Snapshot, approve: str) -> Iterable[Hold]:
     policy = snapshot.application.sync
     deletes = sum(c.action is Action.DELETE and not c.consent for c in plan.writes)
+    if not deletes:
+        return
     # A copied label makes no member, and must not raise what a share of the members amounts to.
     members = sum(
         not inventory.why_not_ours(live, snapshot.parent) for live in snapshot.members.values()
     )
     limit = policy.prune_limit(members)
-    if deletes and not snapshot.desired and not policy.allow_empty:
+    if not snapshot.desired and not policy.allow_empty:
         message = f"the revision is empty; pruning {deletes} of {members} objects is refused"
         yield Hold(HoldScope.PRUNE, "empty", f"{message}. If it is meant: {approve}")
     elif deletes > limit:

@@ -10,6 +10,7 @@ from typing import Any
 
 from towline.core import diff
 from towline.core.errors import Place
+from towline.core.health import Health
 from towline.core.objects import ObjectKey
 from towline.core.outcome import Outcome, Result, Status, Trigger
 from towline.core.plan import Action, Change, Plan
@@ -111,7 +112,7 @@ def rollout_record(outcome: Outcome, ended: float) -> Record | None:
     if outcome.state is None or outcome.revision is None:
         return None
     record: Record = {"digest": outcome.revision.digest, "state": outcome.state.value}
-    if outcome.rollout is not None:
+    if outcome.rollout is not None and outcome.rollout.digest == outcome.revision.digest:
         record["began"] = outcome.rollout.began
     if outcome.status is Status.SYNCED:
         record["applied"] = ended
@@ -120,12 +121,27 @@ def rollout_record(outcome: Outcome, ended: float) -> Record | None:
     return record
 
 
-def first_times(record: Record | None, earlier: Record | None) -> Record | None:
-    """The same rollout with the times at which it first came to where it is."""
-    if not record or not earlier or earlier.get("digest") != record["digest"]:
-        return record
-    first: Record = {n: earlier[n] for n in ("applied", "healthy") if n in earlier}
-    return {**record, **first}
+_TIMES = ("applied", "healthy")
+
+
+def continued(record: Record, earlier: Record) -> Record:
+    """The rollout of a run, as far as it was known before: with the times at which it first came
+    to where it is. `record` is a run's, `earlier` the application's status before.
+
+    Of what nobody saw coming (the status was lost, and the run wrote nothing) the times are left
+    out. What was healthy and is on its way again is not degraded for having taken long.
+    """
+    rollout, known = record["rollout"], earlier.get("rollout") or {}
+    if rollout is None:
+        return {**record, "rollout": known or None} if record["plan_digest"] is None else record
+    if known.get("digest") == rollout["digest"]:
+        kept = {name: known[name] for name in _TIMES if name in known}
+        moves_again = "healthy" in kept and record["health"] == Health.PROGRESSING
+        state = RolloutState.PROGRESSING.value if moves_again else rollout["state"]
+        return {**record, "rollout": {**rollout, **kept, "state": state}}
+    if not earlier and not record["wrote"]:
+        rollout = {name: value for name, value in rollout.items() if name not in _TIMES}
+    return {**record, "rollout": rollout}
 
 
 _STANDING = ("commit", "status", "health", "message", "pending", "rollout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from towline.core.manifest import Manifest
@@ -54,9 +55,12 @@ class Resources:
 
     def find(self, api_version: str, kind: str) -> Resource | None:
         """The resource of exactly this version."""
-        group_kind = GroupKind(group_of(api_version), kind)
-        found = self.by_kind.get(group_kind, ())
-        return next((r for r in found if r.api_version == api_version), None)
+        return self._by_version.get((api_version, kind))
+
+    @cached_property
+    def _by_version(self) -> Mapping[tuple[str, str], Resource]:
+        every = (resource for versions in self.by_kind.values() for resource in versions)
+        return {(resource.api_version, resource.kind): resource for resource in every}
 
     def preferred(self, group_kind: GroupKind) -> Resource | None:
         found = self.by_kind.get(group_kind, ())
@@ -77,6 +81,11 @@ class Resources:
                 if all(r.version != resource.version for r in known):
                     by_kind[resource.group_kind] = (*known, resource)
         return replace(self, by_kind=by_kind)
+
+
+def defined_by(manifest: Manifest) -> frozenset[GroupKind]:
+    """The kinds that a definition defines; none for any other object."""
+    return frozenset(resource.group_kind for resource in _defined(manifest.body))
 
 
 def _defined(body: Object) -> Iterable[Resource]:

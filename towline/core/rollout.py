@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,10 +47,11 @@ class Rollout:
     def parse(cls, text: str | None) -> Rollout | None:
         """None for nothing, and for what somebody else wrote there."""
         try:
-            digest, began, moved = (text or "").split(" ")
-            return cls(digest, float(began), float(moved))
+            digest, *times = (text or "").split(" ")
+            began, moved = map(float, times)
         except ValueError:
             return None
+        return cls(digest, began, moved) if math.isfinite(began + moved) else None
 
 
 def moved(earlier: Rollout | None, digest: str, now: float) -> Rollout:
@@ -72,15 +74,19 @@ def job_digest(manifest: Manifest) -> str | None:
     spec = manifest.body.get("spec")
     if not isinstance(spec, dict) or spec.get("ttlSecondsAfterFinished") is None:
         return None
-    text = json.dumps(manifest.body, sort_keys=True)
+    text = json.dumps([spec, manifest.key], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+FAILED = "failed"
+"""Stands behind the digest of a Job that was seen to have failed, with a colon between."""
 
 
 def parse_jobs(text: str | None) -> Mapping[str, str]:
     """From a Job's `namespace/name` to its digest; what is malformed is left out."""
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

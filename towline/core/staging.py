@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from towline.core.health import Assessment, Health
-from towline.core.objects import BUILT_IN_GROUPS, ObjectKey
+from towline.core.objects import BUILT_IN_GROUPS, GroupKind, ObjectKey
 from towline.core.ordering import Stage
 
 _MOST_NAMED = 3
+_CRON_JOB = GroupKind("batch", "CronJob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ def blocker(
     if failed:
         return Blocker(key, wave, "it could not be applied", failed=True)
     if assessment is None or assessment.health in (Health.HEALTHY, Health.SUSPENDED):
+        return None
+    if key.group_kind == _CRON_JOB:
+        # Its health is that of a run in the past, and may stay so until the next night.
         return None
     message = f": {assessment.message}" if assessment.message else ""
     return Blocker(key, wave, f"{assessment.health}{message}")

@@ -1,7 +1,8 @@
 """Did a dry-run apply change anything? And what that verdict depends on, to remember it by.
 
 Some objects can't be proved unchanged from the object alone (an atomic list with a default inside,
-say). For them the server is asked, and needs not be asked again while neither side has changed.
+say). For them the server is asked, and needs not be asked again while neither side has changed:
+but for custom resources, whose defaults are those of a definition that may change.
 """
 
 from __future__ import annotations

@@ -77,6 +77,34 @@ def test_a_stale_status_is_not_believed(generation: Any, observed: Any, found: s
     assert assess(body) == (progressing(found) if found else HEALTHY)
 
 
+NOT_SEEN = progressing("waiting for rollout: the controller has not seen generation 2 yet")
+
+
+@pytest.mark.parametrize("decides", [READY, AVAILABLE, WAITING, ISSUING, STALLED, RECONCILING])
+def test_a_condition_of_an_older_generation_is_not_believed(decides: Object) -> None:
+    """So cert-manager and the Gateway API, which have it nowhere else."""
+
+    def seen(observed: Any) -> Assessment:
+        status = conditions({**decides, "observedGeneration": observed})
+        return assess(live("example.com/v1", "Widget", status, generation=2))
+
+    assert seen(1) == NOT_SEEN
+    assert seen(2) == seen(3) == seen("1") == seen(None) != NOT_SEEN
+
+
+def test_only_the_condition_that_decides_must_be_of_this_generation() -> None:
+    old = {"observedGeneration": 1}
+    status = conditions(
+        {**condition("Stalled", "False"), **old},
+        {**READY, "observedGeneration": 2},
+        {**WAITING, **old},
+        {**READY, **old},
+    )
+    assert assess(live("example.com/v1", "Widget", status, generation=2)) == HEALTHY
+    status = conditions({**READY, "observedGeneration": 2}, {**STALLED, **old})
+    assert assess(live("example.com/v1", "Widget", status, generation=2)) == NOT_SEEN
+
+
 def test_a_stale_failure_is_none() -> None:
     status = {"observedGeneration": 1, **conditions(STALLED)}
     assert assess(live("example.com/v1", "Widget", status, generation=2)) == progressing(

@@ -67,9 +67,16 @@ class KubernetesCluster:
     ) -> Sequence[Object]:
         return self._list(resource, namespace, selector, {})
 
-    def names(self, resource: Resource, *, namespace: str | None = None) -> frozenset[str]:
-        keys = (key_of(body) for body in self._list(resource, namespace, "", _NAMES_ONLY))
-        return frozenset(f"{key.namespace}/{key.name}" for key in keys)
+    def names(
+        self, resource: Resource, *, namespace: str | None = None, most: int
+    ) -> frozenset[str] | None:
+        query = {"limit": str(most)}
+        path = resource.path(namespace)
+        page = self.connection.request("GET", path, query=query, headers=_NAMES_ONLY)
+        if (page.get("metadata") or {}).get("continue"):
+            return None
+        metadata = (item["metadata"] for item in page.get("items") or ())
+        return frozenset(f"{m.get('namespace') or ''}/{m['name']}" for m in metadata)
 
     def count(self, resource: Resource, *, namespace: str | None = None) -> int:
         page = self.connection.request(

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
+from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from towline.core.errors import ClusterError
@@ -21,6 +21,7 @@ from towline.ports import RefusedError
 TIMEOUT = 10.0
 """Seconds for one request: well under a lease, so that no write lands long after its end."""
 
+_TIMEOUT = Timeout(total=TIMEOUT)
 _ATTEMPTS = 4
 _LONGEST_PAUSE = 5.0
 _PASSING = {408, 429, 500, 502, 503, 504}
@@ -31,10 +32,16 @@ _FINAL = re.compile(
     r"failed to create typed|failed to convert new object|not declared in schema"
     r"|request is too large"
 )
-# The words of the API's validation; `tests/contract` has each of them from a real server.
+# The words of the API's validation, and of most rules in definitions (`Value is immutable`);
+# `tests/contract` has them from a real server.
 _IMMUTABLE = re.compile(
-    r"immutable|may not (be )?change|cannot be changed|updates to \S+ spec for fields other"
+    r"\bis immutable(\.?$| (after|once|when)\b)|may not (be )?change|cannot be changed"
+    r"|updates to \S+ spec for fields other"
 )
+_VALIDATED = {"FieldValueInvalid", "FieldValueForbidden"}
+_DENIED = re.compile(r"admission webhook|denied (the )?request|AdmissionPolicy")
+"""Whoever denied it may use any words."""
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 class Connection:
@@ -71,7 +78,7 @@ class Connection:
             is_last = attempt + 1 == _ATTEMPTS
             try:
                 status, data, pause = self._send(method, url, body, sent)
-            except (HTTPError, ApiException, OSError) as error:
+            except (HTTPError, OSError) as error:
                 problem, pause = _transport_problem(error), None
             else:
                 if status < 400:
@@ -95,20 +102,19 @@ class Connection:
     def _send(
         self, method: str, url: str, body: Any, headers: Mapping[str, str]
     ) -> tuple[int, bytes, str | None]:
+        """By the client's own pool, with its credentials: what it does around that takes as long
+        again as the request."""
         client = self._client
-        serialized = client.param_serialize(
-            method, url, header_params=dict(headers), auth_settings=["BearerToken"]
+        sent = {**client.default_headers, **headers}
+        client.update_params_for_auth(sent, None, ["BearerToken"], url, method, None)
+        response = client.rest_client.pool_manager.request(
+            method,
+            client.configuration.host + url,
+            body=None if body is None else json.dumps(body).encode(),
+            headers=sent,
+            timeout=_TIMEOUT,
         )
-        # The client writes a body as JSON itself, but only where the type says JSON.
-        is_json = "json" in headers["Content-Type"]
-        data = body if is_json or body is None else json.dumps(body).encode()
-        response = client.call_api(
-            method, serialized[1], serialized[2], data, None, _request_timeout=TIMEOUT
-        )
-        try:
-            return response.status, response.read(), response.getheader("Retry-After")
-        finally:
-            response.response.release_conn()
+        return response.status, response.data, response.headers.get("Retry-After")
 
 
 def _pause(attempt: int, retry_after: str | None) -> float:
@@ -149,7 +155,29 @@ def _message(data: bytes) -> str:
 def _refusal(status: int, data: bytes) -> RefusedError:
     answer = _status(data)
     message = str(answer.get("message") or f"the server answered {status}")
-    immutable = status == 422 and bool(_IMMUTABLE.search(message))
+    immutable = status == 422 and _is_immutable(answer)
     return RefusedError(
         message, status=status, reason=str(answer.get("reason", "")), immutable=immutable
     )
+
+
+def _is_immutable(answer: Object) -> bool:
+    """Whether nothing stands against it but fields that never change: the object may be deleted for
+    it, so that what somebody wrote (names, values, the words of a policy) must not decide."""
+    details = answer.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    if not isinstance(causes, list) or _DENIED.search(_unquoted(answer.get("message"))):
+        return False
+    return bool(causes) and all(map(_is_immutability, causes))
+
+
+def _is_immutability(cause: Any) -> bool:
+    if not isinstance(cause, dict) or cause.get("reason") not in _VALIDATED:
+        return False
+    words = _unquoted(cause.get("message"))
+    # Below the first line is what would change.
+    return bool(_IMMUTABLE.search(words.partition("\n")[0])) and not _DENIED.search(words)
+
+
+def _unquoted(text: object) -> str:
+    return _QUOTED.sub('""', str(text or ""))

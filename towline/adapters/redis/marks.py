@@ -31,13 +31,23 @@ QUEUED_SECONDS = 60
 
 # KEYS: wanted, trigger, queued. The first trigger that is not served is kept, for it tells how
 # long the push has waited; but a person's word weighs more than any other, and a resync or a retry
-# less. The queued mark says whether the message waits behind all resyncs (0), where nothing
+# less. Of two persons' words one is left: a sync if either was one, and what the other said to
+# steer by. The queued mark says whether the message waits behind all resyncs (0), where nothing
 # urgent may wait.
 WANT = """
 local function is_kind(trigger, kind)
   return string.find(trigger, '"kind": "' .. kind .. '"', 1, true) ~= nil
 end
 local function is_resync(trigger) return is_kind(trigger, 'resync') end
+local function heard(earlier, later)
+  local synced = is_kind(earlier, 'sync')
+  if is_kind(later, 'sync') and is_kind(earlier, 'steer') then
+    later, synced = earlier, true
+  end
+  if not is_kind(later, 'sync') and not is_kind(later, 'steer') then return earlier end
+  if not synced then return later end
+  return (string.gsub(later, '"kind": "steer"', '"kind": "sync"', 1))
+end
 local function queue(queued_key, urgent, seconds)
   local queued = redis.call('GET', queued_key)
   if queued == '1' or (queued and urgent == '0') then return false end
@@ -46,9 +56,11 @@ local function queue(queued_key, urgent, seconds)
 end
 local function want(keys, name, trigger, person, urgent, seconds)
   redis.call('HINCRBY', keys[1], name, 1)
-  local earlier = redis.call('HGET', keys[2], name)
-  local is_weak = earlier and (is_resync(earlier) or is_kind(earlier, 'retry'))
-  if person == '1' or not earlier or (urgent == '1' and is_weak) then
+  local earlier = redis.call('HGET', keys[2], name) or ''
+  local is_weak = earlier == '' or is_resync(earlier) or is_kind(earlier, 'retry')
+  if person == '1' then
+    redis.call('HSET', keys[2], name, heard(earlier, trigger))
+  elseif earlier == '' or (urgent == '1' and is_weak) then
     redis.call('HSET', keys[2], name, trigger)
   end
   return queue(keys[3], urgent, seconds) and 1 or 0
@@ -84,8 +96,10 @@ redis.call('HDEL', KEYS[7], ARGV[1])
 if ARGV[4] == '1' then
   redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
   redis.call('HDEL', KEYS[6], ARGV[1])
-elseif ARGV[6] == '1' or redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 then
-  redis.call('HSET', KEYS[2], ARGV[1], ARGV[5])
+else
+  local later = redis.call('HGET', KEYS[2], ARGV[1]) or ''
+  if ARGV[6] == '1' then later = heard(ARGV[5], later) end
+  redis.call('HSET', KEYS[2], ARGV[1], later == '' and ARGV[5] or later)
 end
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '0') ~= ARGV[3] then
   redis.call('HDEL', KEYS[6], ARGV[1])
@@ -155,7 +169,7 @@ def want_keys(scope: Scope, name: str) -> list[str]:
 
 
 def want_arguments(name: str, trigger: Trigger) -> list[str]:
-    person = "1" if trigger.kind is TriggerKind.SYNC else "0"
+    person = "1" if trigger.is_persons else "0"
     urgent = "0" if trigger.kind is TriggerKind.RESYNC else "1"
     return [name, json.dumps(asdict(trigger)), person, urgent, str(QUEUED_SECONDS)]
 
@@ -277,24 +291,25 @@ class RedisLease:
                 return
             self._until = began + LEASE_SECONDS
 
-    def _trigger_left(self) -> Trigger:
+    def _trigger_left(self, *, heeded: bool) -> Trigger:
         """What the next run of an application is told, if this one did not serve the mark."""
-        if self._ticket.scope is Scope.REPOSITORY or self.trigger.kind is TriggerKind.SYNC:
+        is_kept = self.trigger.is_persons and not heeded
+        if self._ticket.scope is Scope.REPOSITORY or is_kept:
             return self.trigger
         return replace(self.trigger, kind=TriggerKind.RETRY)
 
-    def release(self, *, served: bool, retry_after: float = 0.0) -> Released:
+    def release(self, *, served: bool, retry_after: float = 0.0, heeded: bool = False) -> Released:
         """Only the first call counts: a lease that is not ours any more changes nothing."""
         self._ended.set()
         self._thread.join(timeout=1)
-        left, now = self._trigger_left(), self._now()
+        left, now = self._trigger_left(heeded=heeded), self._now()
         arguments = [
             self._ticket.name,
             self._ticket.token,
             self._ticket.seen,
             "1" if served else "0",
             json.dumps(asdict(left)),
-            "1" if left.kind is TriggerKind.SYNC else "0",
+            "1" if left.is_persons else "0",
             str(now),
             str(now + retry_after),
             str(QUEUED_SECONDS),

@@ -16,7 +16,11 @@ from redis.exceptions import RedisError
 from towline.adapters.redis.connection import key
 
 _SECONDS = 3600
-"""Admission may change without a trace in the object: after so long the server is asked anew."""
+"""Admission may change without a trace in the object: so long after the first verdict that is
+remembered, whatever came after it, all are forgotten and the server is asked anew."""
+
+_MOST = 20_000
+"""For one application, some 100 bytes each. Some objects change all the time."""
 
 
 class RedisVerdicts:
@@ -39,13 +43,16 @@ class RedisVerdicts:
     def remember(self, application: str, digests: Iterable[str]) -> None:
         name = key("verdicts", application)
         keyed = [self._keyed(digest) for digest in digests]
+        if not keyed:
+            return
         with suppress(RedisError):
             pipeline = self._redis.pipeline(transaction=True)
-            pipeline.delete(name)
-            if keyed:
-                pipeline.sadd(name, *keyed)
-                pipeline.expire(name, _SECONDS)
-            pipeline.execute()
+            pipeline.sadd(name, *keyed)
+            pipeline.expire(name, _SECONDS, nx=True)
+            pipeline.scard(name)
+            *_, count = pipeline.execute()
+            if count > _MOST:
+                self._redis.spop(name, count - _MOST)
 
     def _keyed(self, digest: str) -> str:
         text = f"verdict {digest}".encode()

@@ -28,7 +28,7 @@ class Health(StrEnum):
 
 def worst(healths: Iterable[Health]) -> Health:
     """The worst one: an application is as healthy as its worst object, and healthy without any."""
-    return max(healths, key=lambda health: health.rank, default=Health.HEALTHY)
+    return max(set(healths), key=lambda health: health.rank, default=Health.HEALTHY)
 
 
 @dataclass(frozen=True, slots=True)
