@@ -113,6 +113,7 @@ class Connection:
             body=None if body is None else json.dumps(body).encode(),
             headers=sent,
             timeout=_TIMEOUT,
+            retries=False,  # those are ours; a redirect is not followed with the credentials
         )
         return response.status, response.data, response.headers.get("Retry-After")
 
