@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from towline.core import inventory, ownership, takeover
 from towline.core.application import Application
@@ -23,8 +24,8 @@ from towline.core.resources import Resource, Resources
 from towline.dependents import Dependents
 from towline.members import Listing, Members, resources_for
 from towline.neighbours import Neighbours
-from towline.ports import PARALLEL, Cluster, NoVerdicts, RefusedError, Services
-from towline.proofs import version_of
+from towline.ports import PARALLEL, Cluster, NoVerdicts, RefusedError, Services, Tree
+from towline.proofs import Rest, version_of, versions_of
 from towline.storage import Claims
 from towline.trials import Doubt, Foreseen, Trials
 
@@ -67,19 +68,69 @@ def observe(
     application: Application, services: Services, phases: Phases, manner: Manner
 ) -> Snapshot:
     """See what is desired and what is there."""
+    with _begun(application, services, phases) as look:
+        return look.snapshot(manner)
+
+
+def observe_unless_at_rest(
+    application: Application, services: Services, phases: Phases, manner: Manner
+) -> Snapshot | Rest:
+    """The same, or what the last run found, if all is as it was then."""
+    with _begun(application, services, phases) as look:
+        return look.rest(manner) or look.snapshot(manner)
+
+
+@contextmanager
+def _begun(application: Application, services: Services, phases: Phases) -> Iterator[_Look]:
     with ThreadPoolExecutor(1) as aside:
         # The cluster lists what was applied while the source is fetched and rendered.
         glance = aside.submit(_glance, application, services)
         with phases("fetch"):
             tree = services.repositories.tree(application.source)
         phases.revision = Revision(application.source.describes, tree.commit)
-        with phases("render"), tree:
-            digest = services.renderer.digest(application, tree)
-            manifests = services.renderer.render(application, tree)
-        phases.revision = revision = replace(phases.revision, digest=digest)
-        with phases("observe"):
-            seen = glance.result()
-            return _look(application, services, manifests, revision, manner=manner, seen=seen)
+        with tree:
+            yield _Look(application, services, phases, tree, glance)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A tree that is open, and a glance at the cluster that is under way."""
+
+    application: Application
+    services: Services
+    phases: Phases
+    tree: Tree
+    glance: Future[_Glance]
+
+    @cached_property
+    def revision(self) -> Revision:
+        with self.phases("render"):
+            digest = self.services.renderer.digest(self.application, self.tree)
+        revision = Revision(self.application.source.describes, self.tree.commit, digest)
+        self.phases.revision = revision
+        return revision
+
+    def rest(self, manner: Manner) -> Rest | None:
+        if manner.requested or manner.thorough:
+            return None
+        revision = self.revision
+        with self.phases("observe"):
+            seen = self.glance.result()
+            bodies = (body for listed in seen.listing.values() for body in listed)
+            found = self.services.proofs.at_rest(
+                self.application.name, revision.digest, seen.parent, versions_of(bodies)
+            )
+            return replace(found, revision=revision) if found else None
+
+    def snapshot(self, manner: Manner) -> Snapshot:
+        revision = self.revision
+        with self.phases("render"):
+            manifests = self.services.renderer.render(self.application, self.tree)
+        with self.phases("observe"):
+            seen = self.glance.result()
+            return _look(
+                self.application, self.services, manifests, revision, manner=manner, seen=seen
+            )
 
 
 def observe_members(

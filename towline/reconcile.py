@@ -21,8 +21,9 @@ from towline.core.plan import HoldScope, Plan
 from towline.core.planning import make_plan
 from towline.core.rollout import FAILED, Rollout, job_digest, moved
 from towline.execute import Executor
-from towline.observe import Manner, Phases, observe
+from towline.observe import Manner, Phases, observe, observe_unless_at_rest
 from towline.ports import Inventory, Services
+from towline.proofs import Rest
 
 
 def plan(application: Application, services: Services, *, requested: bool = False) -> Plan:
@@ -49,13 +50,19 @@ def reconcile(application: Application, services: Services, attempt: Attempt) ->
     came. An object's failure is in the outcome.
     """
     manner = Manner(requested=attempt.requested)
-    snapshot = observe(application, services, attempt.phases, manner)
+    snapshot = observe_unless_at_rest(application, services, attempt.phases, manner)
+    timeout = application.sync.timeout.total_seconds()
+    if isinstance(snapshot, Rest):
+        outcome = snapshot.again(ended=services.clock.now(), timeout=timeout)
+        return replace(outcome, phases=attempt.phases.seconds)
     with attempt.phases("plan"):
         made = make_plan(snapshot)
     outcome = carry_out(
         made, services, attempt, cluster=application.destination.cluster, members=snapshot.members
     )
-    return replace(outcome, timeout=application.sync.timeout.total_seconds())
+    outcome = replace(outcome, timeout=timeout)
+    services.proofs.rest(snapshot, outcome)
+    return outcome
 
 
 def carry_out(
